@@ -1,0 +1,54 @@
+//! Times training steps: `cargo run --release -p hourglass --example step -- tiny 128 32 2 10`
+//! (variant, side of the picture, batch size, threads, steps).
+
+use hourglass::{Batch, Engine, HourglassConfig, random_weights};
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize, default: usize| {
+        args.get(i)
+            .and_then(|a| a.parse().ok())
+            .unwrap_or(default)
+    };
+    let config = match args.first().map(String::as_str) {
+        Some("full") => HourglassConfig::full(16),
+        Some("mobile") => HourglassConfig::mobile(16),
+        _ => HourglassConfig::tiny(16),
+    };
+    let (side, pictures, threads, steps) =
+        (number(1, 128), number(2, 32), number(3, 2), number(4, 10));
+    let mut state = 1u64;
+    let mut noise = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+        ((state >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 3.4
+    };
+    let graph = config.graph();
+    let weights = random_weights(&graph, &mut noise);
+    let cells = side * side / 16;
+    let batch = Batch {
+        pictures,
+        height: side,
+        width: side,
+        images: (0..pictures * side * side * 3).map(|_| noise()).collect(),
+        targets: vec![0.0; pictures * cells * 16],
+        weights: vec![1.0; pictures * 16],
+    };
+    let mut engine = Engine::new(graph, threads);
+    let loss = engine.step(&weights, &batch).loss;
+    let mut times: Vec<f64> = (0..steps)
+        .map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(engine.step(&weights, &batch));
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    println!(
+        "loss {loss:.4}  step median {:.1} ms  min {:.1} ms  {:.1} samples/s",
+        median * 1e3,
+        times[0] * 1e3,
+        pictures as f64 / median
+    );
+}

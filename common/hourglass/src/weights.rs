@@ -1,0 +1,126 @@
+//! The values of a graph's layers, and their gradients.
+
+use crate::graph::{ConvLayer, Graph};
+
+/// Added to the variance in every batch normalization, the earlier projects' value.
+pub const NORM_EPSILON: f32 = 1e-3;
+
+/// Batch normalization of one layer; every vector has one value per output channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormWeights {
+    /// Scale.
+    pub gamma: Vec<f32>,
+    /// Shift.
+    pub beta: Vec<f32>,
+    /// Running mean of the convolution's result.
+    pub mean: Vec<f32>,
+    /// Running (biased) variance of the convolution's result.
+    pub variance: Vec<f32>,
+}
+
+/// Values of one [`ConvLayer`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerWeights {
+    /// Shape [`ConvLayer::weight_shape`], row-major.
+    pub weight: Vec<f32>,
+    /// One value per output channel, where the layer has a bias.
+    pub bias: Option<Vec<f32>>,
+    /// Where the layer has a normalization.
+    pub norm: Option<NormWeights>,
+}
+
+/// Gradients of one [`ConvLayer`], with the statistics of the batch that they come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerGradient {
+    /// Gradient of the weights.
+    pub weight: Vec<f32>,
+    /// Gradient of the bias.
+    pub bias: Option<Vec<f32>>,
+    /// Gradients of gamma and beta with the batch's mean and (biased) variance.
+    pub norm: Option<NormWeights>,
+}
+
+impl LayerGradient {
+    /// Adds `other · factor` to every value, statistics included.
+    pub(crate) fn add_scaled(&mut self, other: &LayerGradient, factor: f32) {
+        fn add(into: &mut [f32], from: &[f32], factor: f32) {
+            for (i, f) in into.iter_mut().zip(from) {
+                *i += factor * f;
+            }
+        }
+        add(&mut self.weight, &other.weight, factor);
+        if let (Some(a), Some(b)) = (&mut self.bias, &other.bias) {
+            add(a, b, factor);
+        }
+        if let (Some(a), Some(b)) = (&mut self.norm, &other.norm) {
+            add(&mut a.gamma, &b.gamma, factor);
+            add(&mut a.beta, &b.beta, factor);
+            add(&mut a.mean, &b.mean, factor);
+            add(&mut a.variance, &b.variance, factor);
+        }
+    }
+}
+
+/// A source of random numbers for [`LayerWeights::random`].
+pub trait Normal {
+    /// A sample of the standard normal distribution.
+    fn sample(&mut self) -> f32;
+}
+
+impl<F: FnMut() -> f32> Normal for F {
+    fn sample(&mut self) -> f32 {
+        self()
+    }
+}
+
+impl LayerWeights {
+    /// Kaiming-normal weights (He et al. 2015, fan in), bias 0, gamma 1, beta 0.
+    pub fn random(layer: &ConvLayer, normal: &mut impl Normal) -> Self {
+        let [_, inputs, kernel, _] = layer.weight_shape();
+        let gain = if layer.relu { 2.0f32 } else { 1.0 };
+        let deviation = (gain / (inputs * kernel * kernel) as f32).sqrt();
+        Self {
+            weight: (0..layer.weight_len())
+                .map(|_| normal.sample() * deviation)
+                .collect(),
+            bias: layer.bias.then(|| vec![0.0; layer.outputs]),
+            norm: layer.norm.then(|| NormWeights {
+                gamma: vec![1.0; layer.outputs],
+                beta: vec![0.0; layer.outputs],
+                mean: vec![0.0; layer.outputs],
+                variance: vec![1.0; layer.outputs],
+            }),
+        }
+    }
+
+    /// Weight and bias of the same layer with its batch normalization folded in: one convolution
+    /// with bias that computes the same from the running statistics.
+    pub fn folded(&self, layer: &ConvLayer) -> (Vec<f32>, Vec<f32>) {
+        let mut weight = self.weight.clone();
+        let mut bias = self
+            .bias
+            .clone()
+            .unwrap_or_else(|| vec![0.0; layer.outputs]);
+        if let Some(norm) = &self.norm {
+            let per_output = layer.weight_len() / layer.outputs;
+            for (channel, kernel) in weight.chunks_exact_mut(per_output).enumerate() {
+                let scale =
+                    norm.gamma[channel] / (norm.variance[channel] + NORM_EPSILON).sqrt();
+                for w in kernel {
+                    *w *= scale;
+                }
+                bias[channel] = (bias[channel] - norm.mean[channel]) * scale + norm.beta[channel];
+            }
+        }
+        (weight, bias)
+    }
+}
+
+/// Random values for all layers of a graph, see [`LayerWeights::random`].
+pub fn random_weights(graph: &Graph, normal: &mut impl Normal) -> Vec<LayerWeights> {
+    graph
+        .layers
+        .iter()
+        .map(|layer| LayerWeights::random(layer, normal))
+        .collect()
+}

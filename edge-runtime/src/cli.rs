@@ -1,0 +1,44 @@
+//! The command line.
+
+mod bench;
+mod eval;
+mod inspect;
+mod model_args;
+mod progress;
+mod run;
+mod shipped;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+/// Keypoints and skeletons from photos with keypoint-heatmap ONNX models.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find the keypoints in photos and draw the skeletons
+    Run(run::RunArgs),
+    /// Show what is in a model file: card, shapes, parameters, multiplications
+    Inspect(inspect::InspectArgs),
+    /// Measure how long preprocessing, inference and decoding take
+    Bench(bench::BenchArgs),
+    /// Measure how many keypoints a model gets right on annotated photos
+    Eval(eval::EvalArgs),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn execute(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(args) => args.execute(),
+            Command::Inspect(args) => args.execute(),
+            Command::Bench(args) => args.execute(),
+            Command::Eval(args) => args.execute(),
+        }
+    }
+}

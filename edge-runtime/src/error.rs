@@ -1,0 +1,92 @@
+//! What can go wrong between a photo and a pose.
+
+use std::path::PathBuf;
+
+use onnx_graph::OnnxError;
+use pose::{HeatmapError, KeypointSetError, WarpError};
+
+/// An input that cannot be used, an output that cannot be written, or a model that cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The model file cannot be read or is broken.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// The file is an ONNX model, but not one whose outputs are keypoint heatmaps.
+    #[error("{model} is no keypoint-heatmap model: {reason}")]
+    NotHeatmapModel {
+        /// File or name of the model.
+        model: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// The model has no card, and nobody said what the card would.
+    #[error("{model} has no model card that says {what}; {advice}")]
+    MissingFact {
+        /// File or name of the model.
+        model: String,
+        /// The missing fact.
+        what: String,
+        /// How to state it.
+        advice: String,
+    },
+    /// The inference engine cannot load or run the model.
+    #[error("{model}: the inference engine failed while {stage}: {cause}")]
+    Engine {
+        /// File or name of the model.
+        model: String,
+        /// What it was doing.
+        stage: &'static str,
+        /// What it said.
+        cause: String,
+    },
+    /// A photo cannot be decoded or is too large.
+    #[error("{path}: {reason}", path = path.display())]
+    Photo {
+        /// The photo.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder holds no photos.
+    #[error("no photo in the folder {path}; looked for files ending in {endings}", path = path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The endings that count.
+        endings: String,
+    },
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A classes, match-point or skeleton file is wrong.
+    #[error(transparent)]
+    Keypoints(#[from] KeypointSetError),
+    /// A choice that makes no sense; the caller's fault rather than a file's.
+    #[error("{0}")]
+    Usage(String),
+    /// A picture's bytes do not fit its size.
+    #[error(transparent)]
+    Warp(#[from] WarpError),
+    /// Heatmaps of another size than stated.
+    #[error(transparent)]
+    Heatmaps(#[from] HeatmapError),
+    /// An annotated data set cannot be read.
+    #[error("{0}")]
+    Dataset(String),
+    /// A network that is evaluated failed.
+    #[error("the network failed: {0}")]
+    Predictor(String),
+}

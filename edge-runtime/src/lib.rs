@@ -1,0 +1,68 @@
+//! Pose estimation on small computers: runs keypoint-heatmap ONNX models and draws skeletons.
+//!
+//! The modules stand along the data's way:
+//!
+//! - [`find_photos`], [`load_photo`]: photos from files and folders.
+//! - [`PoseModel`]: an ONNX file, loaded and checked; [`ModelSpec`] says what it takes and gives,
+//!   [`ModelOptions`] what the caller adds to the model card.
+//! - [`Preprocessor`]: photo and crop → input tensor.
+//! - [`Estimator`]: photo → pose, in one to three looks.
+//! - [`draw_skeleton`] on a [`Canvas`] or on any embedded-graphics display ([`DisplayBrush`]).
+//! - [`PoseRecord`], [`RecordWriter`], [`save_picture`]: JSON lines, CSV, annotated pictures.
+//! - [`evaluate`]: how many keypoints a network gets right; [`ContactSheet`]: a look at them.
+//! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
+//!
+//! ```no_run
+//! use edge_runtime::{Estimator, EstimatorSettings, ModelOptions, PoseModel, load_photo};
+//! use pose::RgbView;
+//!
+//! # fn main() -> Result<(), edge_runtime::RuntimeError> {
+//! let model = PoseModel::load("models/tiny.onnx", &ModelOptions::default())?;
+//! let mut estimator = Estimator::new(model, EstimatorSettings::default())?;
+//! let photo = load_photo("photo.jpg".as_ref())?;
+//! let view = RgbView::new(photo.as_raw(), photo.width() as usize, photo.height() as usize);
+//! let found = estimator.estimate(&view, None)?;
+//! for (name, keypoint) in estimator.spec().keypoints.keypoints.iter().zip(&found.pose.keypoints) {
+//!     println!("{name} {:.1} {:.1} {:.2}", keypoint.x, keypoint.y, keypoint.confidence);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod canvas;
+mod contact_sheet;
+mod draw;
+mod error;
+mod estimator;
+mod eval;
+mod inspect;
+mod keypoint_choice;
+mod model;
+mod output;
+mod panic_guard;
+mod preprocess;
+mod source;
+mod spec;
+
+pub use bench::{BenchReport, BenchSettings, StageTimes, bench};
+pub use canvas::Canvas;
+pub use contact_sheet::{ContactSheet, SheetEntry};
+pub use draw::{Brush, DisplayBrush, SkeletonStyle, draw_skeleton};
+pub use error::RuntimeError;
+pub use estimator::{Estimate, Estimator, EstimatorSettings, Timings};
+pub use eval::{
+    EvalSettings, Evaluation, HeatmapPredictor, ModelPredictor, evaluate, predictor_from_fn,
+};
+pub use inspect::{Inspection, inspect, inspect_bytes};
+pub use keypoint_choice::KeypointChoice;
+pub use model::PoseModel;
+pub use output::{
+    CSV_HEADER, KeypointRecord, PoseRecord, RecordFormat, RecordWriter, csv_lines, json_line,
+    picture_format, picture_names, save_picture,
+};
+pub use preprocess::{InputImage, Preprocessor};
+pub use source::{MAX_PIXELS, PHOTO_ENDINGS, decode_photo, find_photos, load_photo};
+pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};

@@ -1,0 +1,26 @@
+//! `edge-runtime`: keypoints and skeletons from photos, and what there is to know about models.
+
+mod cli;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use edge_runtime::RuntimeError;
+
+fn main() -> ExitCode {
+    // clap itself ends with code 2 on wrong usage, and 0 on --help.
+    let Err(error) = cli::Cli::parse().execute() else {
+        return ExitCode::SUCCESS;
+    };
+    let broken_pipe = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(broken_pipe) {
+        // Whoever read our output has had enough of it.
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    match error.downcast_ref() {
+        Some(RuntimeError::Usage(_)) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,146 @@
+//! Where photos come from: files and folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+
+use crate::error::RuntimeError;
+
+/// Endings of the photos that are looked for in folders.
+pub const PHOTO_ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Largest photo: 150 megapixels, 450 MB while it is in memory.
+pub const MAX_PIXELS: u64 = 150_000_000;
+/// Longest side of a photo.
+const MAX_SIDE: u32 = 65_535;
+
+/// The photos that `paths` name: files as they are, folders as the photos directly inside them in
+/// the order of their names.
+///
+/// # Errors
+/// A path that does not exist; a folder that cannot be read or holds no photo.
+pub fn find_photos<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, RuntimeError> {
+    let mut photos = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        let read_error = |source| RuntimeError::Read {
+            path: path.into(),
+            source,
+        };
+        if !fs::metadata(path).map_err(read_error)?.is_dir() {
+            photos.push(path.to_path_buf());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).map_err(read_error)? {
+            let file = entry.map_err(read_error)?.path();
+            if is_photo(&file) && file.is_file() {
+                inside.push(file);
+            }
+        }
+        if inside.is_empty() {
+            return Err(RuntimeError::EmptyFolder {
+                path: path.into(),
+                endings: PHOTO_ENDINGS.map(|e| format!(".{e}")).join(", "),
+            });
+        }
+        inside.sort();
+        photos.append(&mut inside);
+    }
+    Ok(photos)
+}
+
+fn is_photo(path: &Path) -> bool {
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    PHOTO_ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// Decodes a JPEG or PNG file, told apart by its content, and turns it the way its EXIF
+/// orientation says.
+///
+/// # Errors
+/// A file that cannot be read, is no JPEG or PNG, is broken, or has more than [`MAX_PIXELS`].
+pub fn load_photo(path: &Path) -> Result<RgbImage, RuntimeError> {
+    let read_error = |source| RuntimeError::Read {
+        path: path.into(),
+        source,
+    };
+    let photo_error = |reason: String| RuntimeError::Photo {
+        path: path.into(),
+        reason,
+    };
+    if fs::metadata(path).map_err(read_error)?.is_dir() {
+        return Err(photo_error("is a folder; expected a photo".into()));
+    }
+    let reader = ImageReader::open(path)
+        .and_then(ImageReader::with_guessed_format)
+        .map_err(read_error)?;
+    if reader.format().is_none() {
+        return Err(photo_error(
+            "is not a picture, whatever its name says; expected a JPEG or PNG file".into(),
+        ));
+    }
+    decode(reader, path)
+}
+
+/// Decodes a JPEG or PNG file that is in memory, called `label` in messages.
+///
+/// # Errors
+/// As [`load_photo`].
+pub fn decode_photo(bytes: &[u8], label: &str) -> Result<RgbImage, RuntimeError> {
+    let path = Path::new(label);
+    let reader = ImageReader::new(std::io::Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|source| RuntimeError::Read {
+            path: path.into(),
+            source,
+        })?;
+    decode(reader, path)
+}
+
+fn decode<R: std::io::BufRead + std::io::Seek>(
+    mut reader: ImageReader<R>,
+    path: &Path,
+) -> Result<RgbImage, RuntimeError> {
+    let photo_error = |reason: String| RuntimeError::Photo {
+        path: path.into(),
+        reason,
+    };
+    let broken = |error: ImageError| match error {
+        ImageError::Limits(_) => photo_error(too_large()),
+        ImageError::Unsupported(_) => photo_error(format!("{error}; expected a JPEG or PNG file")),
+        _ => photo_error(format!("cannot be decoded: {error}")),
+    };
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    // Up to 8 bytes a pixel (16-bit colours with transparency) in the decoder.
+    limits.max_alloc = Some(8 * MAX_PIXELS);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(photo_error(format!(
+            "{width}x{height} pixels: {}",
+            too_large()
+        )));
+    }
+    if width == 0 || height == 0 {
+        return Err(photo_error("has no pixels".into()));
+    }
+    // A photo with broken EXIF is still a photo.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+fn too_large() -> String {
+    format!(
+        "too large; this program takes photos of up to {} megapixels and {MAX_SIDE} pixels a side",
+        MAX_PIXELS / 1_000_000
+    )
+}

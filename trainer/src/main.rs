@@ -1,0 +1,33 @@
+//! The command line: parses arguments and calls the library.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod command;
+
+/// Trains, evaluates and exports stacked hourglass networks for human pose estimation.
+#[derive(Parser)]
+#[command(name = "trainer", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<command::train::TrainArgs>),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Train(args) => command::train::run(*args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
