@@ -94,7 +94,7 @@ pub fn bench(
             }
         }
     }
-    let [preprocessing, inference, decoding, total] = stages.map(|times| StageTimes::of(times));
+    let [preprocessing, inference, decoding, total] = stages.map(StageTimes::of);
     Ok(BenchReport {
         model: estimator.spec().name.clone(),
         input: [input.width, input.height],

@@ -33,16 +33,16 @@ pub struct SkeletonStyle {
 
 impl SkeletonStyle {
     /// A style for this pose in a picture of `width` × `height` pixels: limbs as thick as a
-    /// fortieth of the body, within what can be seen and what hides nothing.
+    /// fiftieth of the body, within what can be seen and what hides nothing.
     pub fn for_pose(pose: &Pose, width: u32, height: u32, min_confidence: f32) -> SkeletonStyle {
         let shorter = width.min(height) as f32;
         let body = visible(pose, min_confidence)
             .map_or(shorter, |r| r.width.hypot(r.height).min(2.0 * shorter));
-        let limb_width = (body / 40.0).clamp((shorter / 200.0).max(1.5), (shorter / 40.0).max(2.0));
+        let limb_width = (body / 50.0).clamp((shorter / 200.0).max(1.5), (shorter / 50.0).max(2.0));
         SkeletonStyle {
             limb_width,
-            rim: (limb_width * 0.35).max(0.8),
-            dot_radius: limb_width * 0.85,
+            rim: (limb_width * 0.25).max(0.8),
+            dot_radius: limb_width * 0.8,
             min_confidence,
         }
     }
@@ -294,10 +294,10 @@ mod tests {
             let (pose, _) = forearm((0.0, 0.0), (side, 0.0), 0.9);
             SkeletonStyle::for_pose(&pose, picture, picture, 0.5).limb_width
         };
-        assert_eq!(width(400.0, 800), 10.0);
-        assert_eq!(width(200.0, 800), 5.0);
+        assert_eq!(width(400.0, 800), 8.0);
+        assert_eq!(width(300.0, 800), 6.0);
         assert_eq!(width(10.0, 800), 4.0);
-        assert_eq!(width(10_000.0, 800), 20.0);
+        assert_eq!(width(10_000.0, 800), 16.0);
     }
 
     #[test]

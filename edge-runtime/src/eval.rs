@@ -142,7 +142,7 @@ impl EvalSettings {
 
     /// The part of the photo in which a person is looked for.
     pub fn crop(&self, person: &Person) -> Crop {
-        Crop::around(person.rect, self.crop_margin, self.input)
+        Crop::around(person.crop_rect(), self.crop_margin, self.input)
     }
 
     fn cells_to_frame(&self, crop: &Crop) -> Affine {
@@ -180,7 +180,7 @@ pub struct Evaluation {
 /// A photo that cannot be read is named in [`Evaluation::problems`], and its people are not counted.
 ///
 /// # Errors
-/// No predictor; a failure of the network; labels of another keypoint set; a rule that needs a
+/// No predictor; a flip test without flip pairs; a failure of the network; labels of another keypoint set; a rule that needs a
 /// joint which the set does not have.
 pub fn evaluate<P: HeatmapPredictor + Send>(
     people: &[Person],
@@ -190,6 +190,11 @@ pub fn evaluate<P: HeatmapPredictor + Send>(
 ) -> Result<Evaluation, RuntimeError> {
     if predictors.is_empty() {
         return Err(RuntimeError::Usage("an evaluation needs a network".into()));
+    }
+    if settings.flip_test && settings.keypoints.flip_pairs.is_empty() {
+        return Err(RuntimeError::Usage(
+            "the flip test needs to know which keypoints change places in a mirror".into(),
+        ));
     }
     let metric = |e: dataset::PckError| RuntimeError::Dataset(e.to_string());
     let mut pck = Pck::new(&settings.keypoints, settings.rule).map_err(metric)?;

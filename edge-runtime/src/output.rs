@@ -1,12 +1,11 @@
 //! Where poses go: records for programs, pictures for people.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, RgbImage};
-use onnx_graph::write_atomically;
+use onnx_graph::{AtomicFile, write_atomically};
 use pose::{KeypointSet, Pose};
 use serde::Serialize;
 
@@ -80,11 +79,8 @@ pub enum RecordFormat {
 #[derive(Debug)]
 pub struct RecordWriter {
     path: PathBuf,
-    /// None when the path is a device or pipe, which is written to directly.
-    temporary: Option<PathBuf>,
-    file: BufWriter<File>,
+    file: BufWriter<AtomicFile>,
     format: RecordFormat,
-    finished: bool,
 }
 
 impl RecordWriter {
@@ -93,35 +89,11 @@ impl RecordWriter {
     /// # Errors
     /// A folder that does not exist or cannot be written to.
     pub fn create(path: &Path, format: RecordFormat) -> Result<RecordWriter, RuntimeError> {
-        let write_error = |source| RuntimeError::Write {
-            path: path.into(),
-            source,
-        };
-        let is_special = fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
-        let temporary = if is_special {
-            None
-        } else {
-            let name = path.file_name().ok_or_else(|| {
-                write_error(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"))
-            })?;
-            if path.is_dir() {
-                let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder");
-                return Err(write_error(error));
-            }
-            let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
-            Some(path.with_file_name(hidden))
-        };
-        let file = match &temporary {
-            Some(temporary) => File::create(temporary),
-            None => File::options().write(true).open(path),
-        }
-        .map_err(write_error)?;
+        let file = AtomicFile::create(path).map_err(|source| write_error(path, source))?;
         let mut writer = RecordWriter {
             path: path.into(),
-            temporary,
             file: BufWriter::new(file),
             format,
-            finished: false,
         };
         if format == RecordFormat::Csv {
             writer.line(CSV_HEADER)?;
@@ -144,39 +116,21 @@ impl RecordWriter {
     ///
     /// # Errors
     /// A disk that is full, for example.
-    pub fn finish(mut self) -> Result<(), RuntimeError> {
-        let done = self.file.flush().and_then(|()| match &self.temporary {
-            Some(temporary) => {
-                self.file.get_ref().sync_all()?;
-                fs::rename(temporary, &self.path)
-            }
-            None => Ok(()),
-        });
-        done.map_err(|source| self.write_error(source))?;
-        self.finished = true;
-        Ok(())
+    pub fn finish(self) -> Result<(), RuntimeError> {
+        let file = self.file.into_inner().map_err(|e| e.into_error());
+        file.and_then(AtomicFile::commit)
+            .map_err(|source| write_error(&self.path, source))
     }
 
     fn line(&mut self, line: &str) -> Result<(), RuntimeError> {
-        let written = writeln!(self.file, "{line}");
-        written.map_err(|source| self.write_error(source))
-    }
-
-    fn write_error(&self, source: io::Error) -> RuntimeError {
-        RuntimeError::Write {
-            path: self.path.clone(),
-            source,
-        }
+        writeln!(self.file, "{line}").map_err(|source| write_error(&self.path, source))
     }
 }
 
-impl Drop for RecordWriter {
-    fn drop(&mut self) {
-        if !self.finished
-            && let Some(temporary) = &self.temporary
-        {
-            let _ = fs::remove_file(temporary);
-        }
+fn write_error(path: &Path, source: io::Error) -> RuntimeError {
+    RuntimeError::Write {
+        path: path.into(),
+        source,
     }
 }
 
@@ -222,10 +176,7 @@ pub fn save_picture(picture: &RgbImage, path: &Path) -> Result<(), RuntimeError>
         path: path.into(),
         reason: format!("cannot be encoded: {e}"),
     })?;
-    write_atomically(path, &bytes).map_err(|source| RuntimeError::Write {
-        path: path.into(),
-        source,
-    })
+    write_atomically(path, &bytes).map_err(|source| write_error(path, source))
 }
 
 /// The format that a path's ending asks for.

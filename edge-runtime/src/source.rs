@@ -1,6 +1,7 @@
 //! Where photos come from: files and folders.
 
 use std::fs;
+use std::io::{BufRead, Seek};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
@@ -15,11 +16,11 @@ pub const MAX_PIXELS: u64 = 150_000_000;
 /// Longest side of a photo.
 const MAX_SIDE: u32 = 65_535;
 
-/// The photos that `paths` name: files as they are, folders as the photos directly inside them in
-/// the order of their names.
+/// The photos that `paths` name: folders as the photos directly inside them in the order of their
+/// names, everything else as it is (also what does not exist: [`load_photo`] says so).
 ///
 /// # Errors
-/// A path that does not exist; a folder that cannot be read or holds no photo.
+/// A folder that cannot be read or holds no photo.
 pub fn find_photos<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, RuntimeError> {
     let mut photos = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
@@ -27,7 +28,7 @@ pub fn find_photos<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, RuntimeE
             path: path.into(),
             source,
         };
-        if !fs::metadata(path).map_err(read_error)?.is_dir() {
+        if !path.is_dir() {
             photos.push(path.to_path_buf());
             continue;
         }
@@ -75,15 +76,8 @@ pub fn load_photo(path: &Path) -> Result<RgbImage, RuntimeError> {
     if fs::metadata(path).map_err(read_error)?.is_dir() {
         return Err(photo_error("is a folder; expected a photo".into()));
     }
-    let reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(read_error)?;
-    if reader.format().is_none() {
-        return Err(photo_error(
-            "is not a picture, whatever its name says; expected a JPEG or PNG file".into(),
-        ));
-    }
-    decode(reader, path)
+    let file = fs::File::open(path).map_err(read_error)?;
+    decode(std::io::BufReader::new(file), path)
 }
 
 /// Decodes a JPEG or PNG file that is in memory, called `label` in messages.
@@ -91,24 +85,26 @@ pub fn load_photo(path: &Path) -> Result<RgbImage, RuntimeError> {
 /// # Errors
 /// As [`load_photo`].
 pub fn decode_photo(bytes: &[u8], label: &str) -> Result<RgbImage, RuntimeError> {
-    let path = Path::new(label);
-    let reader = ImageReader::new(std::io::Cursor::new(bytes))
+    decode(std::io::Cursor::new(bytes), Path::new(label))
+}
+
+fn decode<R: BufRead + Seek>(content: R, path: &Path) -> Result<RgbImage, RuntimeError> {
+    let photo_error = |reason: String| RuntimeError::Photo {
+        path: path.into(),
+        reason,
+    };
+    // The name's ending is not asked: what counts is what the bytes are.
+    let mut reader = ImageReader::new(content)
         .with_guessed_format()
         .map_err(|source| RuntimeError::Read {
             path: path.into(),
             source,
         })?;
-    decode(reader, path)
-}
-
-fn decode<R: std::io::BufRead + std::io::Seek>(
-    mut reader: ImageReader<R>,
-    path: &Path,
-) -> Result<RgbImage, RuntimeError> {
-    let photo_error = |reason: String| RuntimeError::Photo {
-        path: path.into(),
-        reason,
-    };
+    if reader.format().is_none() {
+        return Err(photo_error(
+            "is not a picture, whatever its name says; expected a JPEG or PNG file".into(),
+        ));
+    }
     let broken = |error: ImageError| match error {
         ImageError::Limits(_) => photo_error(too_large()),
         ImageError::Unsupported(_) => photo_error(format!("{error}; expected a JPEG or PNG file")),

@@ -1,6 +1,8 @@
 //! The program, as users and scripts see it: what it prints and writes, and how it ends when the
 //! input is wrong.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;
@@ -104,11 +106,23 @@ fn run_on_a_folder_writes_records_and_pictures_and_survives_a_bad_photo() {
         fs::copy(desk.path("blobs.png"), desk.path("photos").join(name)).unwrap();
     }
     let arguments = [
-        "run", "photos", "--model", "blobs.onnx", "--out", "drawn", "--jsonl", "poses.jsonl",
-        "--csv", "poses.csv", "--json",
+        "run",
+        "photos",
+        "--model",
+        "blobs.onnx",
+        "--out",
+        "drawn",
+        "--jsonl",
+        "poses.jsonl",
+        "--csv",
+        "poses.csv",
+        "--json",
     ];
     let printed = desk.ok(&arguments);
-    assert_eq!(printed, fs::read_to_string(desk.path("poses.jsonl")).unwrap());
+    assert_eq!(
+        printed,
+        fs::read_to_string(desk.path("poses.jsonl")).unwrap()
+    );
     assert_eq!(printed.lines().count(), 2);
     let csv = fs::read_to_string(desk.path("poses.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 2 * 3);
@@ -118,15 +132,32 @@ fn run_on_a_folder_writes_records_and_pictures_and_survives_a_bad_photo() {
     let output = desk.run(&arguments);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("bad.jpg") && said.contains("1 of 3 photos"), "{said}");
+    assert!(
+        said.contains("bad.jpg") && said.contains("1 of 3 photos"),
+        "{said}"
+    );
     assert_eq!(String::from_utf8_lossy(&output.stdout), printed);
+    // A photo that does not exist is passed over like a broken one.
+    let list = ["run", "gone.jpg", "blobs.png", "--model", "blobs.onnx"];
+    let output = desk.run(&list);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot read gone.jpg"), "{said}");
+    assert!(desk.path("poses/blobs.png").is_file());
 }
 
 #[test]
 fn run_takes_a_region_passes_flip_test_and_decoding() {
     let desk = Desk::new();
     let position = |extra: &[&str]| {
-        let base = ["run", "blobs.png", "--model", "blobs.onnx", "--no-picture", "--json"];
+        let base = [
+            "run",
+            "blobs.png",
+            "--model",
+            "blobs.onnx",
+            "--no-picture",
+            "--json",
+        ];
         let printed = desk.ok(&[&base, extra].concat());
         let record: serde_json::Value = serde_json::from_str(&printed).unwrap();
         record["keypoints"][0]["x"].as_f64().unwrap()
@@ -141,7 +172,14 @@ fn run_takes_a_region_passes_flip_test_and_decoding() {
         assert!((x - 60.0).abs() < 2.5, "{extra:?}: {x}");
     }
     // Argmax gives the centre of a cell: of the 1.5 × 80 × 45 box's crop, exactly.
-    let x = position(&["--decoding", "argmax", "--roi", "60,50,80,45", "--passes", "1"]);
+    let x = position(&[
+        "--decoding",
+        "argmax",
+        "--roi",
+        "60,50,80,45",
+        "--passes",
+        "1",
+    ]);
     let cell = 120.0 / 24.0;
     let cells = (x - (100.0 - 60.0)) / cell;
     assert!((cells - cells.floor() - 0.5).abs() < 1e-3, "{x}");
@@ -159,8 +197,20 @@ fn a_model_without_a_card_runs_when_the_command_line_says_the_rest() {
     desk.write("names.txt", NAMES.join("\n").as_bytes());
     desk.write("bones.txt", b"right_hip,left_shoulder,g\n");
     let arguments = [
-        "run", "blobs.png", "--model", "bare.onnx", "--classes", "names.txt", "--skeleton",
-        "bones.txt", "--mean", "10,20,30", "--std", "50,60,70", "--crop-margin", "1.5",
+        "run",
+        "blobs.png",
+        "--model",
+        "bare.onnx",
+        "--classes",
+        "names.txt",
+        "--skeleton",
+        "bones.txt",
+        "--mean",
+        "10,20,30",
+        "--std",
+        "50,60,70",
+        "--crop-margin",
+        "1.5",
     ];
     let printed = desk.ok(&arguments);
     assert!(printed.contains("left_shoulder"), "{printed}");
@@ -180,7 +230,11 @@ fn wrong_models_end_with_one_line_and_code_1() {
     graph.input("x", onnx_graph::DataType::Float, &shape);
     graph.node("Relu", &["x"], &["y"], vec![]);
     graph.output("y", onnx_graph::DataType::Float, &shape);
-    graph.finish().unwrap().save(desk.path("other.onnx")).unwrap();
+    graph
+        .finish()
+        .unwrap()
+        .save(desk.path("other.onnx"))
+        .unwrap();
     for (file, words) in [
         ("missing.onnx", ["missing.onnx", "No such file"]),
         ("cut.onnx", ["cut.onnx", "not a whole ONNX model"]),
@@ -198,7 +252,10 @@ fn wrong_models_end_with_one_line_and_code_1() {
 #[test]
 fn wrong_keypoint_files_name_line_and_word() {
     let desk = Desk::new();
-    desk.write("bones.txt", b"right_hip,left_shoulder,r\nright_hip,tail,g\n");
+    desk.write(
+        "bones.txt",
+        b"right_hip,left_shoulder,r\nright_hip,tail,g\n",
+    );
     desk.write("pairs.txt", b"right_hip,left_shoulder,x\n");
     let base = ["run", "blobs.png", "--model", "blobs.onnx"];
     desk.fails(
@@ -237,8 +294,16 @@ fn outputs_that_cannot_be_written_end_with_one_line_and_code_1() {
     let desk = Desk::new();
     let base = ["run", "blobs.png", "--model", "blobs.onnx"];
     let with = |extra: &[&'static str]| [&base[..], extra].concat();
-    desk.fails(1, &with(&["--out", "no/folder/p.png"]), &["no/folder/p.png"]);
-    desk.fails(1, &with(&["--csv", "no/folder/p.csv"]), &["no/folder/p.csv"]);
+    desk.fails(
+        1,
+        &with(&["--out", "no/folder/p.png"]),
+        &["no/folder/p.png"],
+    );
+    desk.fails(
+        1,
+        &with(&["--csv", "no/folder/p.csv"]),
+        &["no/folder/p.csv"],
+    );
     if Path::new("/dev/full").exists() {
         desk.fails(
             1,
@@ -258,7 +323,9 @@ fn outputs_that_cannot_be_written_end_with_one_line_and_code_1() {
 #[test]
 fn photos_of_one_pixel_and_of_108_megapixels_are_taken() {
     let desk = Desk::new();
-    image::RgbImage::new(1, 1).save(desk.path("dot.png")).unwrap();
+    image::RgbImage::new(1, 1)
+        .save(desk.path("dot.png"))
+        .unwrap();
     let printed = desk.ok(&["run", "dot.png", "--model", "blobs.onnx"]);
     assert!(printed.contains("1x1"), "{printed}");
     image::GrayImage::from_pixel(12_000, 9_000, image::Luma([80]))
@@ -288,9 +355,43 @@ fn wrong_usage_ends_with_code_2() {
         desk.fails(2, &[&base[..], &extra].concat(), &["error"]);
     }
     desk.fails(2, &["eval", "--model", "blobs.onnx"], &["--data"]);
-    desk.fails(2, &["eval", "--model", "blobs.onnx", "--data", "zip:x"], &["zip"]);
-    desk.fails(2, &["bench", "--model", "blobs.onnx", "--runs", "0"], &["--runs"]);
+    desk.fails(
+        2,
+        &["eval", "--model", "blobs.onnx", "--data", "zip:x"],
+        &["zip"],
+    );
+    desk.fails(
+        2,
+        &["bench", "--model", "blobs.onnx", "--runs", "0"],
+        &["--runs"],
+    );
     desk.fails(2, &[], &["Usage"]);
+}
+
+#[cfg(feature = "embedded-model")]
+#[test]
+fn one_copied_file_is_enough() {
+    let desk = Desk::new();
+    let copy = desk.path("copied-edge-runtime");
+    fs::copy(env!("CARGO_BIN_EXE_edge-runtime"), &copy).unwrap();
+    let output = Command::new(copy)
+        .arg("run")
+        .current_dir(desk.folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(printed.contains("picture: pose.png"), "{printed}");
+    let keypoints = printed
+        .lines()
+        .filter(|l| l.split_whitespace().count() == 4);
+    assert_eq!(keypoints.count(), 16, "{printed}");
+    assert!(desk.path("pose.png").is_file());
 }
 
 #[test]
@@ -330,7 +431,15 @@ fn inspect_shows_the_card_and_the_figures() {
 #[test]
 fn bench_reports_every_stage() {
     let desk = Desk::new();
-    let arguments = ["bench", "--model", "blobs.onnx", "--runs", "5", "--warm-up", "1"];
+    let arguments = [
+        "bench",
+        "--model",
+        "blobs.onnx",
+        "--runs",
+        "5",
+        "--warm-up",
+        "1",
+    ];
     let printed = desk.ok(&arguments);
     for stage in ["preprocessing", "inference", "decoding", "total"] {
         assert!(printed.contains(stage), "{printed}");
@@ -365,10 +474,21 @@ fn eval_gives_the_figures_and_the_contact_sheet() {
     desk.write("set/annotations.json", list.as_bytes());
     desk.write("names.txt", NAMES.join("\n").as_bytes());
     let data = "annotations:set?names=names.txt";
-    let arguments = ["eval", "--model", "blobs.onnx", "--data", data, "--workers", "2"];
+    let arguments = [
+        "eval",
+        "--model",
+        "blobs.onnx",
+        "--data",
+        data,
+        "--workers",
+        "2",
+    ];
     let sheet = ["--contact-sheet", "sheet.png", "--count", "2"];
     let printed = desk.ok(&[&arguments[..], &sheet].concat());
-    assert!(printed.contains("PCK@0.2") && printed.contains("2 people"), "{printed}");
+    assert!(
+        printed.contains("PCK@0.2") && printed.contains("2 people"),
+        "{printed}"
+    );
     assert!(desk.path("sheet.png").is_file());
     let json = desk.ok(&[&arguments[..], &["--json", "--flip-test"]].concat());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

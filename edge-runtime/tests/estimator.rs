@@ -1,5 +1,7 @@
 //! From photo to pose with a network whose answer is known in closed form.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BlobModel, blob_photo};

@@ -1,5 +1,7 @@
 //! Models that cannot be used, and what is said about them; models without a card.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BlobModel, NAMES};

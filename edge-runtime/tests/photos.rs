@@ -1,5 +1,7 @@
 //! Photos from files and folders, and records and pictures to files.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 

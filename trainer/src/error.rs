@@ -72,6 +72,9 @@ pub enum TrainError {
         /// The people in the batch.
         samples: String,
     },
+    /// A model that cannot be run or measured.
+    #[error(transparent)]
+    Runtime(#[from] edge_runtime::RuntimeError),
     /// An ONNX file that cannot be made or read.
     #[error(transparent)]
     Onnx(#[from] onnx_graph::OnnxError),

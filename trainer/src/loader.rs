@@ -171,3 +171,107 @@ fn make_batch(
     }
     Ok(LoadedBatch { batch, ids })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataset::{LabelledKeypoint, Split, Visibility};
+    use image::{Rgb, RgbImage};
+    use pose::{Rect, Size};
+
+    fn people(folder: &std::path::Path) -> Vec<Person> {
+        let photo = RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8 * 3, y as u8 * 3, 90]));
+        let path = folder.join("photo.png");
+        photo.save(&path).unwrap();
+        (0..7)
+            .map(|i| Person {
+                image: path.clone(),
+                dataset: "test".into(),
+                id: format!("test:{i}"),
+                rect: Rect {
+                    x: 10.0,
+                    y: 10.0,
+                    width: 40.0,
+                    height: 40.0,
+                },
+                keypoints: (0..16)
+                    .map(|k| {
+                        let (x, y) = (12.0 + k as f32 * 2.0, 15.0 + i as f32 * 4.0);
+                        LabelledKeypoint::new(x, y, Visibility::Visible)
+                    })
+                    .collect(),
+                head_size: None,
+                area: None,
+                split: Split::Train,
+            })
+            .collect()
+    }
+
+    const SHAPE: SampleShape = SampleShape {
+        input: Size {
+            width: 32,
+            height: 32,
+        },
+        stride: 4,
+        sigma: 1.0,
+        margin: 1.25,
+    };
+
+    fn stream(people: &[Person], seed: u64, first: u64, count: usize) -> Vec<LoadedBatch> {
+        let settings = LoaderSettings {
+            shape: SHAPE,
+            augmentation: Augmentation::default(),
+            keypoints: KeypointSet::mpii(),
+            batch: 3,
+            seed,
+        };
+        let order = (0..people.len() as u32).collect();
+        let photos = Arc::new(Photos::new(1 << 20));
+        let people = Arc::new(people.to_vec());
+        let mut loader = Loader::start(people, order, photos, settings, first);
+        (0..count).map(|_| loader.next_batch().unwrap()).collect()
+    }
+
+    #[test]
+    fn one_seed_gives_one_stream_from_any_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let people = people(folder.path());
+        let whole = stream(&people, 5, 0, 8);
+        let later = stream(&people, 5, 3, 5);
+        for (a, b) in whole[3..].iter().zip(&later) {
+            assert_eq!(a.ids, b.ids);
+            assert_eq!(a.batch.images, b.batch.images);
+            assert_eq!(a.batch.targets, b.batch.targets);
+        }
+        let other = stream(&people, 6, 0, 8);
+        assert!(whole.iter().zip(&other).any(|(a, b)| a.ids != b.ids));
+        assert_ne!(whole[0].batch.images, other[0].batch.images);
+        // Every person comes once an epoch: the first 21 samples are three epochs of seven.
+        let ids: Vec<&String> = whole.iter().flat_map(|b| &b.ids).collect();
+        for epoch in ids.chunks_exact(7).take(3) {
+            let mut epoch = epoch.to_vec();
+            epoch.sort();
+            epoch.dedup();
+            assert_eq!(epoch.len(), 7);
+        }
+    }
+
+    #[test]
+    fn a_missing_photo_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut people = people(folder.path());
+        people[2].image = folder.path().join("absent.jpg");
+        let order = (0..people.len() as u32).collect();
+        let settings = LoaderSettings {
+            shape: SHAPE,
+            augmentation: Augmentation::none(),
+            keypoints: KeypointSet::mpii(),
+            batch: 7,
+            seed: 1,
+        };
+        let photos = Arc::new(Photos::new(0));
+        let mut loader = Loader::start(Arc::new(people), order, photos, settings, 0);
+        let error = loader.next_batch().err().unwrap().to_string();
+        assert!(error.contains("absent.jpg"), "{error}");
+    }
+}

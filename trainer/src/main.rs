@@ -16,12 +16,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<command::train::TrainArgs>),
+    Eval(command::eval::EvalArgs),
+    Export(command::export::ExportArgs),
+    Plot(command::plot::PlotArgs),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Train(args) => command::train::run(*args),
+        Command::Eval(args) => command::eval::run(args),
+        Command::Export(args) => command::export::run(args),
+        Command::Plot(args) => command::plot::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

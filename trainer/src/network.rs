@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
-use hourglass::{Graph, LayerGradient, LayerWeights, NORM_EPSILON, Node, NormWeights};
+use hourglass::{Graph, LayerGradient, LayerWeights, Loss, NORM_EPSILON, Node, NormWeights};
 
 /// Share of a batch's statistics in the running ones.
 pub const NORM_MOMENTUM: f32 = 0.05;
@@ -153,17 +153,42 @@ impl Network {
         outputs.map(|&output| values[output].clone()).collect()
     }
 
-    /// Sum over the stacks of the mean over all cells of `weight · (heatmap - target)²`.
-    /// `targets` is `[batch, keypoints, height / 4, width / 4]`, `weights` `[batch, keypoints]`.
-    pub fn loss(&self, pictures: Tensor<4>, targets: Tensor<4>, weights: Tensor<2>) -> Tensor<1> {
+    /// The [`Loss`] of a batch. `targets` is `[batch, keypoints, height / 4, width / 4]`, `weights` `[batch, keypoints]`.
+    pub fn loss(
+        &self,
+        pictures: Tensor<4>,
+        targets: Tensor<4>,
+        weights: Tensor<2>,
+        loss: Loss,
+    ) -> Tensor<1> {
         let [batch, keypoints] = weights.dims();
-        let weights = weights.reshape([batch, keypoints, 1, 1]);
+        let foreground = targets.clone().mul_scalar(loss.foreground).add_scalar(1.0);
+        let weights = weights.reshape([batch, keypoints, 1, 1]) * foreground;
         let mut loss = Tensor::zeros([1], &pictures.device());
         for heatmaps in self.forward(pictures) {
             let difference = heatmaps - targets.clone();
             loss = loss + (difference.clone() * difference * weights.clone()).mean();
         }
         loss
+    }
+
+    /// Name, id and rank of every trainable parameter.
+    pub fn parameters(&self) -> Vec<(String, ParamId, usize)> {
+        let mut list = Vec::new();
+        for (index, layer) in self.graph.layers.iter().enumerate() {
+            let mut add = |part: &str, number, rank| {
+                list.push((format!("{}.{part}", layer.name), param_id(index, number), rank));
+            };
+            add("weight", 0, 4);
+            if layer.bias {
+                add("bias", 1, 1);
+            }
+            if layer.norm {
+                add("gamma", 2, 1);
+                add("beta", 3, 1);
+            }
+        }
+        list
     }
 
     /// Gradients that were computed elsewhere, in the form in which an optimizer takes them.

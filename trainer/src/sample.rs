@@ -16,9 +16,6 @@ pub const MEAN: f32 = BORDER[0] as f32;
 /// See [`MEAN`].
 pub const STD: f32 = 64.0;
 
-/// Fewer labelled joints than this say too little about a person's size; the given box is used.
-const JOINTS_FOR_BOX: usize = 6;
-
 /// Random changes of the training pictures. Every probability is per sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,15 +70,6 @@ impl Augmentation {
             half_body: 0.0,
             cutout: 0.0,
         }
-    }
-}
-
-/// The box that a person's crop is made from: that of the labelled joints, as a running pose
-/// tracker has it, or the given box where too few joints are labelled.
-pub fn person_box(person: &Person) -> Rect {
-    match person.joints_rect() {
-        Some(rect) if person.labelled() >= JOINTS_FOR_BOX => rect,
-        _ => person.rect,
     }
 }
 
@@ -141,7 +129,7 @@ impl SampleMaker {
 
     /// The crop of one person under random changes.
     fn crop(&self, person: &Person, augmentation: &Augmentation, draw: &mut Draw) -> Crop {
-        let mut rect = person_box(person);
+        let mut rect = person.crop_rect();
         if draw.chance(augmentation.half_body)
             && let Some(half) = self.half_body(person, draw.chance(0.5))
         {
@@ -172,7 +160,7 @@ impl SampleMaker {
             .map(|(_, k)| k.point())
             .collect();
         let rect = Rect::from_points(points.iter().copied())?;
-        let whole = person_box(person);
+        let whole = person.crop_rect();
         let large_enough = rect.width.max(rect.height) > 0.25 * whole.width.max(whole.height);
         (points.len() >= 4 && large_enough).then(|| rect.scaled(1.3))
     }
@@ -290,5 +278,102 @@ fn cut_out(pixels: &mut [u8], size: Size, draw: &mut Draw) {
         for pixel in row.chunks_exact_mut(3).skip(x).take(width) {
             pixel.copy_from_slice(&colour);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataset::{LabelledKeypoint, Split, Visibility};
+    use image::Rgb;
+    use pose::{Decoding, Heatmaps, Layout, decode};
+
+    /// A bright spot on grey, labelled as one keypoint: under every random change, the spot in
+    /// the picture and the peak in the target are at the same place, and the peak is in the
+    /// channel of the mirrored name when the picture is mirrored.
+    #[test]
+    fn picture_and_target_move_together() {
+        let set = KeypointSet::mpii();
+        let shape = SampleShape {
+            input: Size {
+                width: 128,
+                height: 96,
+            },
+            stride: 4,
+            sigma: 1.5,
+            margin: 1.25,
+        };
+        let mut maker = SampleMaker::new(shape, &set);
+        let augmentation = Augmentation {
+            colour: 0.0,
+            grey: 0.0,
+            cutout: 0.0,
+            half_body: 0.0,
+            ..Augmentation::default()
+        };
+        let wrist = set.index_of("left_wrist").unwrap();
+        let mirrored = set.index_of("right_wrist").unwrap();
+        let (mut seen, mut flips) = (0, 0);
+        for seed in 0..300 {
+            let mut draw = Draw::new(seed, [0, 0]);
+            let (x, y) = (60.0 + 80.0 * draw.unit(), 50.0 + 60.0 * draw.unit());
+            let mut photo = RgbImage::from_pixel(220, 180, Rgb([40, 40, 40]));
+            for (px, py, pixel) in photo.enumerate_pixels_mut() {
+                let (dx, dy) = (px as f32 + 0.5 - x, py as f32 + 0.5 - y);
+                let spot = (-(dx * dx + dy * dy) / (2.0 * 9.0)).exp();
+                *pixel = Rgb([40 + (200.0 * spot) as u8; 3]);
+            }
+            let mut keypoints = vec![LabelledKeypoint::MISSING; set.len()];
+            keypoints[wrist] = LabelledKeypoint::new(x, y, Visibility::Visible);
+            let person = Person {
+                image: "photo.png".into(),
+                dataset: "test".into(),
+                id: "test:0".into(),
+                rect: Rect {
+                    x: 50.0,
+                    y: 40.0,
+                    width: 100.0,
+                    height: 90.0,
+                },
+                keypoints,
+                head_size: None,
+                area: None,
+                split: Split::Train,
+            };
+            let mut image = vec![0.0; 128 * 96 * 3];
+            let mut target = vec![0.0; 32 * 24 * set.len()];
+            let mut weights = vec![0.0; set.len()];
+            let slot = SampleSlot {
+                image: &mut image,
+                target: &mut target,
+                weights: &mut weights,
+            };
+            maker
+                .make(&person, &photo, &augmentation, &mut draw, slot)
+                .unwrap();
+            let labelled: Vec<usize> = (0..set.len()).filter(|&c| weights[c] > 0.0).collect();
+            assert_eq!(labelled.len(), 1);
+            let channel = labelled[0];
+            assert!(channel == wrist || channel == mirrored);
+            let maps = Heatmaps::new(&target, set.len(), 24, 32, Layout::Nhwc).unwrap();
+            let found = decode(&maps, Decoding::Dark, &Affine::scale(4.0)).keypoints[channel];
+            if !(14.0..114.0).contains(&found.x) || !(14.0..82.0).contains(&found.y) {
+                continue;
+            }
+            let (mut sum, mut at) = (0.0, [0.0, 0.0]);
+            for (index, pixel) in image.chunks_exact(3).enumerate() {
+                // Above the grey ground alone; border colour and ground do not count.
+                let bright = (pixel[0] * STD + MEAN - 125.0).max(0.0);
+                sum += bright;
+                at[0] += bright * ((index % 128) as f32 + 0.5);
+                at[1] += bright * ((index / 128) as f32 + 0.5);
+            }
+            assert!(sum > 0.0);
+            let (dx, dy) = (found.x - at[0] / sum, found.y - at[1] / sum);
+            assert!(dx.hypot(dy) < 0.4, "seed {seed}: off by {dx} {dy} pixels");
+            seen += 1;
+            flips += usize::from(channel == mirrored);
+        }
+        assert!(seen > 200 && flips > 60 && flips < seen - 60);
     }
 }

@@ -6,7 +6,7 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::ValueEnum;
-use hourglass::{Batch, Engine, Graph, LayerWeights};
+use hourglass::{Batch, Engine, Graph, LayerWeights, Loss};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -91,10 +91,10 @@ impl Stepper {
     }
 
     /// Loss of the batch before the step, after which the weights have moved.
-    pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> f32 {
+    pub fn step(&mut self, batch: &Batch, loss: Loss, learning_rate: f64) -> f32 {
         match &mut self.gradients {
             Gradients::Engine { engine, device } => {
-                let result = engine.step(&self.weights, batch);
+                let result = engine.step(&self.weights, batch, loss);
                 if !result.loss.is_finite() {
                     return result.loss;
                 }
@@ -122,7 +122,7 @@ impl Stepper {
             }
             Gradients::Autodiff { device } => {
                 let (pictures, targets, weights) = tensors(batch, device);
-                let loss = self.network.loss(pictures, targets, weights);
+                let loss = self.network.loss(pictures, targets, weights, loss);
                 let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
                 let network = self.network.clone();
                 self.network = self.optimizer.step(learning_rate, network, gradients);

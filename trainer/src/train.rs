@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hourglass::{HourglassConfig, LayerWeights, random_weights};
+use hourglass::{HourglassConfig, LayerWeights, Loss, random_weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use pose::{KeypointSet, Size};
 
@@ -13,6 +13,7 @@ use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::data_spec::DataSpec;
 use crate::device::TrainDevice;
 use crate::error::TrainError;
+use crate::evaluate::{eval_settings, evaluate_weights};
 use crate::loader::{Loader, LoaderSettings};
 use crate::log::{EpochRecord, TrainLog};
 use crate::photos::Photos;
@@ -20,7 +21,7 @@ use crate::random::Draw;
 use crate::sample::{Augmentation, SampleShape};
 use crate::schedule::CosineSchedule;
 use crate::stepper::{OptimizerKind, Stepper};
-use crate::validate::Validator;
+use crate::teaching::Teaching;
 
 /// Everything that decides the course of a training.
 #[derive(Clone, Debug)]
@@ -31,12 +32,16 @@ pub struct TrainSettings {
     pub keypoints: KeypointSet,
     /// What to train on.
     pub data: Vec<DataSpec>,
+    /// Predictions that training labels are cleaned by.
+    pub teachers: Vec<Teaching>,
     /// What to choose the best checkpoint by.
     pub validation: Vec<DataSpec>,
     /// Shape of the samples.
     pub shape: SampleShape,
     /// Random changes of the samples.
     pub augmentation: Augmentation,
+    /// What is minimized.
+    pub loss: Loss,
     /// Samples of a step.
     pub batch: usize,
     /// Passes over the data.
@@ -192,12 +197,7 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         loader_settings,
         info.step,
     );
-    let mut validator = Validator::new(
-        &graph,
-        settings.shape.clone(),
-        settings.keypoints.clone(),
-        settings.threads,
-    );
+    let eval = eval_settings(&settings.shape, &settings.keypoints);
     let bar = progress_bar(total, info.step);
     let interval = settings.validate_every.unwrap_or(steps_per_epoch);
     let mut window = Window::default();
@@ -205,7 +205,7 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         let loaded = loader.next_batch()?;
         let started = Instant::now();
         let rate = schedule.rate(info.step);
-        let loss = stepper.step(&loaded.batch, rate);
+        let loss = stepper.step(&loaded.batch, settings.loss, rate);
         if !loss.is_finite() {
             return Err(TrainError::Diverged {
                 loss,
@@ -221,7 +221,8 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         bar.set_message(format!("loss {:.6}  {:.1}/s", window.loss(), window.speed()));
         if info.step % interval == 0 || info.step == total {
             let report = bar.suspend(|| {
-                validator.run(average.weights(), &validation, &photos)
+                let weights = average.weights();
+                evaluate_weights(&graph, weights, &validation, &eval, settings.threads, |_| ())
             })?;
             let pck = report.mean.unwrap_or(0.0) as f32;
             let better = pck > info.best;
@@ -277,7 +278,12 @@ fn load_training(settings: &TrainSettings, log: &mut TrainLog) -> Result<Trainin
     let mut people = Vec::new();
     let mut order = Vec::new();
     for spec in &settings.data {
-        let loaded = load(spec, settings, log)?;
+        let mut loaded = load(spec, settings, log)?;
+        for teacher in &settings.teachers {
+            if let Some(done) = teacher.apply(&mut loaded, &settings.keypoints)? {
+                log.line(&done)?;
+            }
+        }
         let first = people.len() as u32;
         let indices = first..first + loaded.len() as u32;
         for _ in 0..spec.repeat {

@@ -107,6 +107,16 @@ impl Person {
         Rect::from_points(labelled.map(|k| k.point()))
     }
 
+    /// The box that a crop is made from: that of the labelled joints, as a tracker that runs on
+    /// found poses has it, or [`rect`](Self::rect) where fewer than six joints are labelled.
+    pub fn crop_rect(&self) -> Rect {
+        const JOINTS_FOR_BOX: usize = 6;
+        match self.joints_rect() {
+            Some(rect) if self.labelled() >= JOINTS_FOR_BOX => rect,
+            _ => self.rect,
+        }
+    }
+
     /// How many joints are labelled.
     pub fn labelled(&self) -> usize {
         self.keypoints.iter().filter(|k| k.is_labelled()).count()

@@ -1,7 +1,7 @@
 //! Times training steps: `cargo run --release -p hourglass --example step -- tiny 128 32 2 10`
 //! (variant, side of the picture, batch size, threads, steps).
 
-use hourglass::{Batch, Engine, HourglassConfig, random_weights};
+use hourglass::{Batch, Engine, HourglassConfig, Loss, random_weights};
 use std::time::Instant;
 
 fn main() {
@@ -35,11 +35,11 @@ fn main() {
         weights: vec![1.0; pictures * 16],
     };
     let mut engine = Engine::new(graph, threads);
-    let loss = engine.step(&weights, &batch).loss;
+    let loss = engine.step(&weights, &batch, Loss::default()).loss;
     let mut times: Vec<f64> = (0..steps)
         .map(|_| {
             let start = Instant::now();
-            std::hint::black_box(engine.step(&weights, &batch));
+            std::hint::black_box(engine.step(&weights, &batch, Loss::default()));
             start.elapsed().as_secs_f64()
         })
         .collect();

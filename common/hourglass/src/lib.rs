@@ -7,10 +7,12 @@
 
 mod cpu;
 mod family;
+mod folded;
 mod graph;
 mod weights;
 
-pub use cpu::{Batch, Engine, Isa, StepResult};
+pub use cpu::{Batch, Engine, Isa, Loss, StepResult};
 pub use family::{Form, HourglassConfig, Residual};
+pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};
 pub use weights::{LayerGradient, LayerWeights, NORM_EPSILON, Normal, NormWeights, random_weights};

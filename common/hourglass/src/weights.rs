@@ -41,22 +41,22 @@ pub struct LayerGradient {
 }
 
 impl LayerGradient {
-    /// Adds `other · factor` to every value, statistics included.
-    pub(crate) fn add_scaled(&mut self, other: &LayerGradient, factor: f32) {
-        fn add(into: &mut [f32], from: &[f32], factor: f32) {
+    /// Adds every value of `other`, statistics included.
+    pub(crate) fn add(&mut self, other: &LayerGradient) {
+        fn add(into: &mut [f32], from: &[f32]) {
             for (i, f) in into.iter_mut().zip(from) {
-                *i += factor * f;
+                *i += f;
             }
         }
-        add(&mut self.weight, &other.weight, factor);
+        add(&mut self.weight, &other.weight);
         if let (Some(a), Some(b)) = (&mut self.bias, &other.bias) {
-            add(a, b, factor);
+            add(a, b);
         }
         if let (Some(a), Some(b)) = (&mut self.norm, &other.norm) {
-            add(&mut a.gamma, &b.gamma, factor);
-            add(&mut a.beta, &b.beta, factor);
-            add(&mut a.mean, &b.mean, factor);
-            add(&mut a.variance, &b.variance, factor);
+            add(&mut a.gamma, &b.gamma);
+            add(&mut a.beta, &b.beta);
+            add(&mut a.mean, &b.mean);
+            add(&mut a.variance, &b.variance);
         }
     }
 }

@@ -5,11 +5,13 @@
 //! - [`ModelCard`]: what a keypoint-heatmap model is and how to use it, stored in the file.
 //! - [`ModelProto`], [`GraphProto`], [`NodeProto`], [`TensorProto`] and the rest: the messages
 //!   themselves, with constructors and accessors for attributes, tensors and values.
+//! - [`AtomicFile`], [`write_atomically`]: files that nobody ever sees half of.
 //! - [`check_order`], [`sort_nodes`]: ONNX's rule of topological order.
 //! - [`infer_shapes`], [`GraphFacts`]: the shape of every value; parameters, multiplications and
 //!   operators of a model.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod atomic_file;
 mod attribute;
@@ -25,7 +27,7 @@ mod shapes;
 mod tensor;
 mod value;
 
-pub use atomic_file::write_atomically;
+pub use atomic_file::{AtomicFile, write_atomically};
 pub use builder::GraphBuilder;
 pub use card::{
     Architecture, CARD_KEY, CARD_VERSION, CardAxis, CardBone, CardDecoding, CardFlipPair,

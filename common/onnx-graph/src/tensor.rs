@@ -89,7 +89,7 @@ impl TensorProto {
     pub fn to_f32(&self) -> Result<Vec<f32>, OnnxError> {
         let raw = !self.raw_data.is_empty();
         let values: Vec<f32> = match self.element_type()? {
-            DataType::Float if raw => self.raw(|b| f32::from_le_bytes(b))?,
+            DataType::Float if raw => self.raw(f32::from_le_bytes)?,
             DataType::Float => self.float_data.clone(),
             DataType::Double if raw => self.raw(|b| f64::from_le_bytes(b) as f32)?,
             DataType::Double => self.double_data.iter().map(|&v| v as f32).collect(),

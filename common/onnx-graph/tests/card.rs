@@ -1,5 +1,7 @@
 //! The model card: stored, read back, and refused when it contradicts itself.
 
+#![allow(clippy::unwrap_used)]
+
 use onnx_graph::{
     Architecture, CARD_KEY, CardInput, CardOutput, ColorOrder, DataType, GraphBuilder, InputType,
     Model, ModelCard, TensorLayout,

@@ -1,5 +1,7 @@
 //! Reading and writing whole files: what comes back, and what is said about files that are broken.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 
 use onnx_graph::{AttributeProto, DataType, GraphBuilder, Model, OnnxError, TensorProto};

@@ -1,5 +1,7 @@
 //! Shapes and figures of graphs whose numbers are known from elsewhere.
 
+#![allow(clippy::unwrap_used)]
+
 use onnx_graph::{AttributeProto, DataType, GraphBuilder, GraphFacts, Model, infer_shapes};
 
 fn ints(name: &str, values: &[i64]) -> AttributeProto {

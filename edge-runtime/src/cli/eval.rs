@@ -173,7 +173,7 @@ impl EvalArgs {
             let entry = SheetEntry {
                 photo: &photo,
                 crop: Crop::around(
-                    person.rect,
+                    person.crop_rect(),
                     settings.crop_margin * 1.1,
                     pose::Size::square(1),
                 ),
@@ -197,7 +197,7 @@ impl EvalArgs {
             };
             writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
         } else {
-            write!(out, "{}", evaluation.report)?;
+            writeln!(out, "{}", evaluation.report)?;
         }
         if let (Some(path), false) = (&self.contact_sheet, self.json) {
             writeln!(out, "contact sheet: {}", path.display())?;

@@ -119,11 +119,11 @@ impl BlobModel {
         let share = 1.0 / (self.stride * self.columns.min(self.stride)) as f32;
         let mut weights = Vec::new();
         for k in 0..3 {
-            for c in 0..3 {
+            for (c, deviation) in std.iter().enumerate() {
                 for index in 0..self.stride * self.stride {
                     let counts = index % self.stride < self.columns;
                     let w = if counts { share } else { 0.0 };
-                    weights.push(w * gain(k, c) * std[c] / 255.0);
+                    weights.push(w * gain(k, c) * deviation / 255.0);
                 }
             }
         }

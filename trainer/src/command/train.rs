@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hourglass::{Form, HourglassConfig, Residual};
+use hourglass::{Form, HourglassConfig, Loss, Residual};
 use pose::{KeypointSet, Size};
 use trainer::{
-    Augmentation, DataSpec, OptimizerKind, SampleShape, TrainDevice, TrainSettings, train,
+    Augmentation, DataSpec, OptimizerKind, SampleShape, Teaching, TrainDevice, TrainSettings,
+    train,
 };
 
 /// Train a network on annotated people.
@@ -20,6 +21,12 @@ pub struct TrainArgs {
     /// times an epoch. May be given several times.
     #[arg(long, required = true, value_name = "SPEC")]
     data: Vec<DataSpec>,
+    /// Predictions of another network on training photos (CSV with NAME_x, NAME_y, NAME_score and
+    /// NAME_flip_px columns): labels that it surely contradicts weigh less, missing ones are taken
+    /// over; with `,swaps`, left and right are swapped back where it is sure. May be given for
+    /// several data sets.
+    #[arg(long, value_name = "DATASET=FILE[,swaps]")]
+    teacher: Vec<Teaching>,
     /// Annotated people to choose the best checkpoint by, in the same form.
     #[arg(long, required = true, value_name = "SPEC")]
     validate: Vec<DataSpec>,
@@ -56,6 +63,10 @@ pub struct TrainArgs {
     /// Crop side over the longer side of the person's box.
     #[arg(long, default_value_t = 1.25)]
     margin: f32,
+    /// How much more a heatmap cell at a keypoint weighs in the loss than one far from all; 0 is
+    /// the plain mean squared error.
+    #[arg(long, default_value_t = 0.0)]
+    foreground: f32,
     /// Samples of a step.
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -89,6 +100,15 @@ pub struct TrainArgs {
     /// Largest relative change of the colours.
     #[arg(long, default_value_t = Augmentation::default().colour)]
     colour: f32,
+    /// Largest shift of the crop, as a fraction of its side.
+    #[arg(long, default_value_t = Augmentation::default().shift)]
+    shift: f32,
+    /// Probability of a crop around half the body.
+    #[arg(long, default_value_t = Augmentation::default().half_body)]
+    half_body: f32,
+    /// Probability of a covered rectangle.
+    #[arg(long, default_value_t = Augmentation::default().cutout)]
+    cutout: f32,
     /// The seed of every random draw.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -146,6 +166,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         },
         keypoints: args.keypoints,
         data: args.data,
+        teachers: args.teacher,
         validation: args.validate,
         shape: SampleShape {
             input: args.input,
@@ -157,7 +178,13 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
             scale: args.scale,
             rotation: args.rotation,
             colour: args.colour,
+            shift: args.shift,
+            half_body: args.half_body,
+            cutout: args.cutout,
             ..Augmentation::default()
+        },
+        loss: Loss {
+            foreground: args.foreground,
         },
         batch: args.batch,
         epochs: args.epochs,

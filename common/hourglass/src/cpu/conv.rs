@@ -149,15 +149,14 @@ impl Conv<'_> {
         }
     }
 
-    /// Gradients. `output_gradient(cells, rows)` writes the gradient of the convolution's result
-    /// for a range of output cells. Adds the gradient of the weights (in packed order) to
+    /// Adds the gradient of the weights (in packed order) to
     /// `weight_gradient`, that of the bias to `bias_gradient`, and writes that of the input, or
     /// adds it when the flag beside it is set.
     pub fn backward(
         &self,
         input: &[f32],
         packed: &Packed,
-        mut output_gradient: impl FnMut(Range<usize>, &mut [f32]),
+        output_gradient: OutputGradient<'_>,
         weight_gradient: &mut [f32],
         mut bias_gradient: Option<&mut [f32]>,
         mut input_gradient: Option<(&mut [f32], bool)>,
@@ -174,10 +173,9 @@ impl Conv<'_> {
         };
         if self.layer.depthwise {
             let cells = self.output.cells();
-            scratch.rows.resize(self.output.len(), 0.0);
             for picture in 0..self.pictures {
-                let rows = &mut scratch.rows[..self.output.len()];
-                output_gradient(picture * cells..(picture + 1) * cells, rows);
+                let range = picture * cells..(picture + 1) * cells;
+                let rows = output_gradient.rows(range, outputs, &mut scratch.rows);
                 add_bias(rows);
                 let range = picture * self.output.len()..(picture + 1) * self.output.len();
                 let from = &input[range.clone()];
@@ -194,9 +192,7 @@ impl Conv<'_> {
             gradient.fill(0.0);
         }
         for cells in blocks(self.cells()) {
-            scratch.rows.resize(BLOCK * outputs, 0.0);
-            let rows = &mut scratch.rows[..cells.len() * outputs];
-            output_gradient(cells.clone(), rows);
+            let rows = output_gradient.rows(cells.clone(), outputs, &mut scratch.rows);
             add_bias(rows);
             let gathered = self.gather(input, cells.clone(), &mut scratch.columns);
             gemm(
@@ -271,14 +267,10 @@ impl Conv<'_> {
             return &input[cells.start * columns..cells.end * columns];
         }
         scratch.resize(BLOCK * columns, 0.0);
-        let inputs = self.layer.inputs;
         for (row, cell) in scratch.chunks_exact_mut(columns).zip(cells.clone()) {
-            self.for_each_tap(cell, |tap, from| {
-                let to = &mut row[tap * inputs..(tap + 1) * inputs];
-                match from {
-                    Some(from) => to.copy_from_slice(&input[from..from + inputs]),
-                    None => to.fill(0.0),
-                }
+            row.fill(0.0);
+            self.for_each_kernel_row(cell, |in_kernel, in_map, len| {
+                row[in_kernel..in_kernel + len].copy_from_slice(&input[in_map..in_map + len]);
             });
         }
         &scratch[..cells.len() * columns]
@@ -286,37 +278,67 @@ impl Conv<'_> {
 
     /// Adds rows of [`Conv::gather`]'s layout back to the cells that they came from.
     fn scatter(&self, rows: &[f32], cells: Range<usize>, gradient: &mut [f32]) {
-        let (columns, inputs) = (self.columns(), self.layer.inputs);
-        for (row, cell) in rows.chunks_exact(columns).zip(cells) {
-            self.for_each_tap(cell, |tap, to| {
-                if let Some(to) = to {
-                    let from = &row[tap * inputs..(tap + 1) * inputs];
-                    for (t, f) in gradient[to..to + inputs].iter_mut().zip(from) {
-                        *t += f;
-                    }
-                }
+        for (row, cell) in rows.chunks_exact(self.columns()).zip(cells) {
+            self.for_each_kernel_row(cell, |in_kernel, in_map, len| {
+                add_assign(
+                    &mut gradient[in_map..in_map + len],
+                    &row[in_kernel..in_kernel + len],
+                );
             });
         }
     }
 
-    /// Calls `visit(tap, offset of the input cell)` for every tap of one output cell; `None`
-    /// stands for the zeros around the picture.
-    fn for_each_tap(&self, cell: usize, mut visit: impl FnMut(usize, Option<usize>)) {
+    /// Calls `visit(offset in the gathered row, offset in the input, length)` for each row of the
+    /// kernel over one output cell, as far as it lies inside the picture: its values lie side by
+    /// side in both.
+    fn for_each_kernel_row(&self, cell: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let (picture, cell) = (cell / self.output.cells(), cell % self.output.cells());
         let (y, x) = (cell / self.output.width, cell % self.output.width);
+        let (kernel, stride, inputs) = (self.layer.kernel, self.layer.stride, self.layer.inputs);
         let (top, _) = self.layer.padding(self.input.height);
         let (left, _) = self.layer.padding(self.input.width);
-        let (kernel, stride) = (self.layer.kernel, self.layer.stride);
+        let first = (x * stride).saturating_sub(left);
+        let skipped = left.saturating_sub(x * stride);
+        let end = (x * stride + kernel - left).min(self.input.width);
         for dy in 0..kernel {
-            let sy = (y * stride + dy).checked_sub(top);
-            let sy = sy.filter(|&sy| sy < self.input.height);
-            for dx in 0..kernel {
-                let sx = (x * stride + dx).checked_sub(left);
-                let sx = sx.filter(|&sx| sx < self.input.width);
-                let offset = sy.zip(sx).map(|(sy, sx)| {
-                    picture * self.input.len() + (sy * self.input.width + sx) * self.layer.inputs
-                });
-                visit(dy * kernel + dx, offset);
+            let Some(sy) = (y * stride + dy).checked_sub(top) else {
+                continue;
+            };
+            if sy < self.input.height && first < end {
+                visit(
+                    (dy * kernel + skipped) * inputs,
+                    picture * self.input.len() + (sy * self.input.width + first) * inputs,
+                    (end - first) * inputs,
+                );
+            }
+        }
+    }
+}
+
+/// Where the gradient of a convolution's result comes from.
+pub(super) enum OutputGradient<'a> {
+    /// It lies in memory.
+    Stored(&'a [f32]),
+    /// It is computed for a range of output cells when these are needed, while they are in cache.
+    Computed(&'a dyn Fn(Range<usize>, &mut [f32])),
+}
+
+impl OutputGradient<'_> {
+    fn rows<'s>(
+        &'s self,
+        cells: Range<usize>,
+        outputs: usize,
+        scratch: &'s mut Vec<f32>,
+    ) -> &'s [f32] {
+        match self {
+            Self::Stored(values) => &values[cells.start * outputs..cells.end * outputs],
+            Self::Computed(compute) => {
+                let len = cells.len() * outputs;
+                if scratch.len() < len {
+                    scratch.resize(len, 0.0);
+                }
+                compute(cells, &mut scratch[..len]);
+                &scratch[..len]
             }
         }
     }

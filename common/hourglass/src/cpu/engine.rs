@@ -1,5 +1,7 @@
 //! Batches over worker threads.
 
+use std::ops::Range;
+
 use super::conv::Packed;
 use super::pass::{Pass, Statistics, Task};
 use crate::graph::{Graph, MapShape};
@@ -23,10 +25,20 @@ pub struct Batch {
     pub weights: Vec<f32>,
 }
 
+/// What is minimized: over the stacks the sum of the mean over all heatmap cells of
+/// `weight · (1 + foreground · target) · (heatmap - target)²`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// How much more a cell at a target's peak weighs than one far from it; 0 for the plain mean
+    /// squared error. Most cells are far from every peak, and a network that is to learn in little
+    /// time had better not begin with them.
+    pub foreground: f32,
+}
+
 /// Loss and gradients of one batch.
 #[derive(Clone, Debug)]
 pub struct StepResult {
-    /// Sum over the stacks of the mean over all heatmap cells of `weight · (heatmap - target)²`.
+    /// The loss.
     pub loss: f32,
     /// Gradients in the order of the graph's layers, averaged over the workers, with the mean of
     /// their batch statistics.
@@ -81,51 +93,24 @@ impl Engine {
     /// # Panics
     /// When the batch's vectors do not have the lengths that [`Batch`] states, or `weights` is not
     /// of this graph.
-    pub fn step(&mut self, weights: &[LayerWeights], batch: &Batch) -> StepResult {
+    pub fn step(&mut self, weights: &[LayerWeights], batch: &Batch, loss: Loss) -> StepResult {
         self.set_size(batch.height, batch.width);
-        let packed = self.pack(weights);
-        let (graph, shapes) = (&self.graph, &self.shapes[..]);
         let keypoints = batch.weights.len() / batch.pictures.max(1);
-        let image_len = shapes[0].len();
+        let image_len = self.shapes[0].len();
         let target_len = batch.targets.len() / batch.pictures.max(1);
         let scale = 1.0 / batch.targets.len() as f32;
-        let workers = self.workers.len().min(batch.pictures.max(1));
-        let packed = &packed[..];
-        let results: Vec<(f64, Vec<LayerGradient>, usize)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self.workers[..workers]
-                .iter_mut()
-                .enumerate()
-                .map(|(index, pass)| {
-                    let from = batch.pictures * index / workers;
-                    let to = batch.pictures * (index + 1) / workers;
-                    let images = &batch.images[from * image_len..to * image_len];
-                    let targets = &batch.targets[from * target_len..to * target_len];
-                    let masks = &batch.weights[from * keypoints..to * keypoints];
-                    scope.spawn(move || {
-                        let task = Task {
-                            graph,
-                            shapes,
-                            weights,
-                            packed,
-                            pictures: to - from,
-                        };
-                        pass.forward(&task, images, Statistics::Batch);
-                        let mut loss = 0.0f64;
-                        let gradients = pass.backward(&task, |_, values, gradient| {
-                            let masks = (to - from, masks);
-                            loss += squared_error(values, targets, masks, scale, gradient);
-                        });
-                        (loss, gradients, to - from)
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-                .collect()
+        let Loss { foreground } = loss;
+        let results = self.share(weights, batch.pictures, |pass, task, pictures| {
+            let (from, to) = (pictures.start, pictures.end);
+            let images = &batch.images[from * image_len..to * image_len];
+            let targets = &batch.targets[from * target_len..to * target_len];
+            let masks = (to - from, &batch.weights[from * keypoints..to * keypoints]);
+            pass.forward(task, images, Statistics::Batch);
+            let mut loss = 0.0f64;
+            let gradients = pass.backward(task, |_, values, gradient| {
+                loss += squared_error(values, targets, masks, (scale, foreground), gradient);
+            });
+            (loss, gradients, to - from)
         });
         let loss = results.iter().map(|(loss, _, _)| loss).sum::<f64>() as f32;
         let mut gradients: Vec<LayerGradient> = Vec::new();
@@ -139,7 +124,7 @@ impl Engine {
                     }
                 }
                 match gradients.get_mut(layer) {
-                    Some(sum) => sum.add_scaled(&gradient, 1.0),
+                    Some(sum) => sum.add(&gradient),
                     None => gradients.push(gradient),
                 }
             }
@@ -156,29 +141,41 @@ impl Engine {
         (height, width): (usize, usize),
     ) -> Vec<f32> {
         self.set_size(height, width);
+        let image_len = self.shapes[0].len();
+        let output = self.graph.outputs.last().copied().unwrap_or_default();
+        let parts = self.share(weights, images.len() / image_len, |pass, task, pictures| {
+            let images = &images[pictures.start * image_len..pictures.end * image_len];
+            pass.forward(task, images, Statistics::Running);
+            pass.value(output).to_vec()
+        });
+        parts.concat()
+    }
+
+    /// Runs every worker on its share of the pictures and returns the results in order.
+    fn share<R: Send>(
+        &mut self,
+        weights: &[LayerWeights],
+        pictures: usize,
+        run: impl Fn(&mut Pass, &Task<'_>, Range<usize>) -> R + Sync,
+    ) -> Vec<R> {
         let packed = &self.pack(weights)[..];
-        let (graph, shapes) = (&self.graph, &self.shapes[..]);
-        let pictures = images.len() / shapes[0].len();
+        let (graph, shapes, run) = (&self.graph, &self.shapes[..], &run);
         let workers = self.workers.len().min(pictures.max(1));
-        let output = graph.outputs.last().copied().unwrap_or_default();
-        let parts: Vec<Vec<f32>> = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let threads: Vec<_> = self.workers[..workers]
                 .iter_mut()
                 .enumerate()
                 .map(|(index, pass)| {
-                    let from = pictures * index / workers;
-                    let to = pictures * (index + 1) / workers;
-                    let images = &images[from * shapes[0].len()..to * shapes[0].len()];
+                    let share = pictures * index / workers..pictures * (index + 1) / workers;
                     scope.spawn(move || {
                         let task = Task {
                             graph,
                             shapes,
                             weights,
                             packed,
-                            pictures: to - from,
+                            pictures: share.len(),
                         };
-                        pass.forward(&task, images, Statistics::Running);
-                        pass.value(output).to_vec()
+                        run(pass, &task, share)
                     })
                 })
                 .collect();
@@ -189,18 +186,18 @@ impl Engine {
                     Err(panic) => std::panic::resume_unwind(panic),
                 })
                 .collect()
-        });
-        parts.concat()
+        })
     }
 }
 
-/// Adds the gradient of `scale · Σ weight · (value - target)²` to `gradient` and returns the sum.
+/// Adds the gradient of `scale · Σ weight · (1 + foreground · target) · (value - target)²` to
+/// `gradient` and returns the sum.
 /// `weights` has one row of channels for each of `pictures`.
 fn squared_error(
     values: &[f32],
     targets: &[f32],
     (pictures, weights): (usize, &[f32]),
-    scale: f32,
+    (scale, foreground): (f32, f32),
     gradient: &mut [f32],
 ) -> f64 {
     let per_picture = values.len() / pictures;
@@ -217,7 +214,7 @@ fn squared_error(
         for ((value, target), gradient) in rows {
             for c in 0..channels {
                 let difference = value[c] - target[c];
-                let weighted = weights[c] * difference;
+                let weighted = weights[c] * (1.0 + foreground * target[c]) * difference;
                 sum += weighted * difference;
                 gradient[c] += 2.0 * scale * weighted;
             }

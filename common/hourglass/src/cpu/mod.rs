@@ -15,7 +15,7 @@ mod norm;
 mod pass;
 mod resample;
 
-pub use engine::{Batch, Engine, StepResult};
+pub use engine::{Batch, Engine, Loss, StepResult};
 pub use isa::Isa;
 
 #[cfg(test)]

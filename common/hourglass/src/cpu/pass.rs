@@ -1,8 +1,10 @@
 //! One forward and backward pass of one worker over its share of a batch.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
-use super::conv::{BackwardScratch, Conv, Packed};
+use super::conv::{BackwardScratch, Conv, OutputGradient, Packed};
 use super::norm;
 use super::resample::{
     add, add_assign, max_pool, max_pool_gradient, sum_pool, upsample_add,
@@ -37,7 +39,27 @@ impl Arena {
     fn give(&mut self, buffer: Vec<f32>) {
         self.free.entry(buffer.len()).or_default().push(buffer);
     }
+
+    /// Takes a shared buffer back, if this was the last share.
+    fn give_shared(&mut self, buffer: Rc<Vec<f32>>) {
+        if let Ok(buffer) = Rc::try_unwrap(buffer) {
+            self.give(buffer);
+        }
+    }
+
+    /// A buffer of one's own: the shared one where nobody else holds it, else a copy.
+    fn unshare(&mut self, buffer: Rc<Vec<f32>>) -> Vec<f32> {
+        Rc::try_unwrap(buffer).unwrap_or_else(|shared| {
+            let mut copy = self.take(shared.len());
+            copy.copy_from_slice(&shared);
+            copy
+        })
+    }
 }
+
+/// Gradients of the nodes. Both summands of a sum share one buffer until one of them adds to it:
+/// by then the other has mostly been used.
+type NodeGradients = Vec<Option<Rc<Vec<f32>>>>;
 
 /// What a normalized layer keeps from the forward pass for the backward pass.
 struct Normalized {
@@ -197,29 +219,32 @@ impl Pass {
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
-        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; task.graph.nodes.len()];
+        let mut gradients: NodeGradients = vec![None; task.graph.nodes.len()];
         for (id, node) in task.graph.nodes.iter().enumerate().rev() {
             if let Some(stack) = task.graph.outputs.iter().position(|&output| output == id) {
-                let gradient = gradients[id].get_or_insert_with(|| {
-                    let mut fresh = self.arena.take(self.values[id].len());
-                    fresh.fill(0.0);
-                    fresh
-                });
-                output_gradient(stack, &self.values[id], gradient);
+                let mut gradient = match gradients[id].take() {
+                    Some(shared) => self.arena.unshare(shared),
+                    None => {
+                        let mut fresh = self.arena.take(self.values[id].len());
+                        fresh.fill(0.0);
+                        fresh
+                    }
+                };
+                output_gradient(stack, &self.values[id], &mut gradient);
+                gradients[id] = Some(Rc::new(gradient));
             }
             let Some(gradient) = gradients[id].take() else {
                 continue;
             };
             match *node {
-                Node::Input => self.arena.give(gradient),
+                Node::Input => self.arena.give_shared(gradient),
                 Node::Conv { layer, input } => {
                     let conv = task.conv(layer, input, id);
-                    let (into, accumulate) = match gradients[input].take() {
-                        Some(buffer) => (Some(buffer), true),
+                    let (mut into, accumulate) = match gradients[input].take() {
+                        Some(shared) => (Some(self.arena.unshare(shared)), true),
                         None if input == 0 => (None, false),
                         None => (Some(self.arena.take(self.values[input].len())), false),
                     };
-                    let mut into = into;
                     layers[layer] = Some(self.conv_backward(
                         &conv,
                         &task.weights[layer],
@@ -228,10 +253,13 @@ impl Pass {
                         &gradient,
                         into.as_mut().map(|buffer| (&mut buffer[..], accumulate)),
                     ));
-                    gradients[input] = into;
-                    self.arena.give(gradient);
+                    gradients[input] = into.map(Rc::new);
+                    self.arena.give_shared(gradient);
                 }
-                Node::Add { a, b } => self.spread(&mut gradients, gradient, a, b),
+                Node::Add { a, b } => {
+                    self.merge(&mut gradients, gradient.clone(), a);
+                    self.merge(&mut gradients, gradient, b);
+                }
                 Node::MaxPool { input } => {
                     let large = task.shapes[input];
                     let (mut into, accumulate) = self.gradient_buffer(&mut gradients, input);
@@ -243,8 +271,8 @@ impl Pass {
                     for (((to, large_map), small_map), from) in pictures {
                         max_pool_gradient(large_map, small_map, from, to, large, accumulate);
                     }
-                    gradients[input] = Some(into);
-                    self.arena.give(gradient);
+                    gradients[input] = Some(Rc::new(into));
+                    self.arena.give_shared(gradient);
                 }
                 Node::UpsampleAdd { low, high } => {
                     let shape = task.shapes[id];
@@ -255,7 +283,7 @@ impl Pass {
                     {
                         sum_pool(from, to, shape, accumulate);
                     }
-                    gradients[low] = Some(into);
+                    gradients[low] = Some(Rc::new(into));
                     self.merge(&mut gradients, gradient, high);
                 }
             }
@@ -271,44 +299,27 @@ impl Pass {
     /// The buffer that collects a node's gradient, and whether it already holds a part of it.
     fn gradient_buffer(
         &mut self,
-        gradients: &mut [Option<Vec<f32>>],
+        gradients: &mut NodeGradients,
         node: NodeId,
     ) -> (Vec<f32>, bool) {
         match gradients[node].take() {
-            Some(buffer) => (buffer, true),
+            Some(shared) => (self.arena.unshare(shared), true),
             None => (self.arena.take(self.values[node].len()), false),
         }
     }
 
     /// Adds `gradient` to a node's, or makes it the node's.
-    fn merge(&mut self, gradients: &mut [Option<Vec<f32>>], gradient: Vec<f32>, node: NodeId) {
-        match &mut gradients[node] {
+    fn merge(&mut self, gradients: &mut NodeGradients, gradient: Rc<Vec<f32>>, node: NodeId) {
+        let sum = match gradients[node].take() {
             Some(into) => {
-                add_assign(into, &gradient);
-                self.arena.give(gradient);
+                let mut into = self.arena.unshare(into);
+                add_assign(&mut into, &gradient);
+                self.arena.give_shared(gradient);
+                Rc::new(into)
             }
-            slot => *slot = Some(gradient),
-        }
-    }
-
-    /// Gives `gradient` to both summands, copying only where neither has one yet.
-    fn spread(
-        &mut self,
-        gradients: &mut [Option<Vec<f32>>],
-        gradient: Vec<f32>,
-        a: NodeId,
-        b: NodeId,
-    ) {
-        let (first, second) = if gradients[a].is_some() { (a, b) } else { (b, a) };
-        match &mut gradients[first] {
-            Some(into) => add_assign(into, &gradient),
-            slot => {
-                let mut copy = self.arena.take(gradient.len());
-                copy.copy_from_slice(&gradient);
-                *slot = Some(copy);
-            }
-        }
-        self.merge(gradients, gradient, second);
+            None => gradient,
+        };
+        gradients[node] = Some(sum);
     }
 
     fn conv_backward(
@@ -326,7 +337,7 @@ impl Pass {
         let mut bias = weights.bias.as_ref().map(|_| vec![0.0; outputs]);
         let scratch = &mut self.scratch;
         let norm = match (&weights.norm, self.normalized[layer].take()) {
-            (Some(norm), Some(n)) => {
+            (Some(_), Some(n)) => {
                 let relu = conv.layer.relu;
                 let mut moments = Moments::new(outputs);
                 for (dy, z) in gradient
@@ -351,15 +362,14 @@ impl Pass {
                     beta.push(d_beta as f32);
                     gamma.push(d_gamma as f32);
                 }
-                debug_assert_eq!(norm.gamma.len(), outputs);
-                conv.backward(
+                        conv.backward(
                     from,
                     packed,
-                    |cells, dz| {
+                    OutputGradient::Computed(&|cells, dz| {
                         let range = cells.start * outputs..cells.end * outputs;
                         let (dy, z) = (&gradient[range.clone()], &n.z[range]);
                         norm::gradient_rows(dy, z, &n.a, &n.b, relu, &n.a, &q, &r, dz);
-                    },
+                    }),
                     &mut weight,
                     bias.as_deref_mut(),
                     input_gradient,
@@ -375,16 +385,16 @@ impl Pass {
             }
             _ => {
                 let output = &self.values[id];
+                let through_relu = |cells: Range<usize>, dz: &mut [f32]| {
+                    let range = cells.start * outputs..cells.end * outputs;
+                    norm::relu_gradient(&gradient[range.clone()], &output[range], dz);
+                };
                 conv.backward(
                     from,
                     packed,
-                    |cells, dz| {
-                        let range = cells.start * outputs..cells.end * outputs;
-                        if conv.layer.relu {
-                            norm::relu_gradient(&gradient[range.clone()], &output[range], dz);
-                        } else {
-                            dz.copy_from_slice(&gradient[range]);
-                        }
+                    match conv.layer.relu {
+                        true => OutputGradient::Computed(&through_relu),
+                        false => OutputGradient::Stored(gradient),
                     },
                     &mut weight,
                     bias.as_deref_mut(),

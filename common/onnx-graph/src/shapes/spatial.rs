@@ -87,8 +87,8 @@ pub(super) fn transposed_convolution(node: &NodeProto, shapes: &mut Shapes) -> O
             .copied()
             .unwrap_or(default)
     };
-    for axis in 0..rank {
-        let size = i64::try_from(spatial[axis]).ok()?;
+    for (axis, &size) in spatial.iter().enumerate() {
+        let size = i64::try_from(size).ok()?;
         let stride = at("strides", axis, 1);
         let full = if let Some(&stated) = node.ints("output_shape").and_then(|v| v.get(axis)) {
             stated

@@ -1,0 +1,181 @@
+//! The whole way without a download: rendered people → training → ONNX → keypoints.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use end_to_end::{Desk, Program};
+use serde_json::Value;
+use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+
+const RUNTIME: Program = Program::EDGE_RUNTIME;
+const TRAINER: Program = Program::TRAINER;
+
+/// Pictures in a data set; the last fifth is for validation.
+const PICTURES: usize = 60;
+
+/// A desk with a data set in `people`.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let options = DatasetOptions {
+        count: PICTURES,
+        validation: 0.2,
+        seed: 3,
+        threads: 2,
+        scene: SceneOptions {
+            width: 80,
+            height: 80,
+            supersampling: 1,
+            ..SceneOptions::default()
+        },
+    };
+    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    desk
+}
+
+/// A very small network, trained for a moment.
+const TRAIN: [&str; 23] = [
+    "train",
+    "--stacks",
+    "1",
+    "--channels",
+    "16",
+    "--mobile",
+    "--input",
+    "64x64",
+    "--batch",
+    "8",
+    "--warmup",
+    "5",
+    "--average",
+    "0.9",
+    "--threads",
+    "2",
+    "--seed",
+    "5",
+    "--data",
+    "annotations:people?split=train",
+    "--validate",
+    "annotations:people?split=validation",
+    "--output",
+];
+
+fn train<'a>(output: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+    [&TRAIN[..], &[output], extra].concat()
+}
+
+/// The rows of a run's `log.csv` without the speed, which is the machine's.
+fn course(desk: &Desk, run: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(desk.path(run).join("log.csv")).expect("log.csv");
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some("epoch,step,samples,learning_rate,loss,pck,best,samples_per_second")
+    );
+    let figures = |line: &str| line.rsplit_once(',').map(|(figures, _)| figures.to_owned());
+    lines.filter_map(figures).collect()
+}
+
+fn losses(course: &[String]) -> Vec<f64> {
+    let loss = |row: &String| row.split(',').nth(4).and_then(|v| v.parse().ok());
+    course.iter().filter_map(loss).collect()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn rendered_people_become_a_network_that_runs() {
+    let desk = desk();
+    let finished = desk.ok(TRAINER, &train("run", &["--epochs", "12"]));
+    assert!(finished.printed.contains("best.safetensors"), "{finished:#?}");
+    let losses = losses(&course(&desk, "run"));
+    assert_eq!(losses.len(), 12);
+    assert!(losses[11] < 0.5 * losses[0], "{losses:?}");
+    for file in ["best.safetensors", "last.safetensors", "train.log"] {
+        assert!(desk.path("run").join(file).is_file(), "{file}");
+    }
+
+    let weights = ["--weights", "run/best.safetensors"];
+    let export = ["--output", "small.onnx", "--split", "four fifths", "--license-note", "ours"];
+    desk.ok(TRAINER, &[&["export"], &weights[..], &export].concat());
+
+    let shown = json(&desk.ok(RUNTIME, &["inspect", "small.onnx", "--json"]).printed);
+    let card = &shown["card"];
+    assert_eq!(shown["card_is_stale"], false);
+    assert_eq!(card["name"], "small");
+    assert_eq!(card["architecture"]["stacks"], 1);
+    assert_eq!(card["architecture"]["channels"], 16);
+    assert_eq!(card["input"]["width"], 64);
+    assert_eq!(card["output"]["stride"], 4.0);
+    assert_eq!(card["keypoints"].as_array().map(Vec::len), Some(16));
+    assert_eq!(card["keypoints"][9], "head_top");
+    assert_eq!(card["training"]["data"][0], "annotations:people?split=train");
+    assert_eq!(card["training"]["samples"], 12 * 48);
+    assert_eq!(card["training"]["license_note"], "ours");
+    // Heatmaps of a quarter of the input, of the last stack alone.
+    assert_eq!(shown["outputs"].as_array().map(Vec::len), Some(1));
+    let operators = shown["operators"].as_object().expect("operators");
+    assert!(!operators.contains_key("BatchNormalization"), "{operators:?}");
+
+    // Checkpoint in the training engine, file in the inference engine: the same figure.
+    let data = ["--data", "annotations:people", "--json"];
+    let mean = |report: &Value| report["mean"].as_f64().expect("a mean");
+    let in_training = json(&desk.ok(TRAINER, &[&["eval"], &weights[..], &data].concat()).printed);
+    let model = ["--model", "small.onnx"];
+    let deployed = json(&desk.ok(RUNTIME, &[&["eval"], &model[..], &data].concat()).printed);
+    assert_eq!(deployed["people"], in_training["people"]);
+    assert!(deployed["people"].as_u64() > Some(40), "{deployed}");
+    let (one, other) = (mean(&in_training), mean(&deployed));
+    eprintln!("PCK@0.2 in training {one:.2}, deployed {other:.2}");
+    assert!((one - other).abs() < 0.2, "{one} against {other}");
+
+    let run = ["run", "people/images", "--model", "small.onnx", "--out", "drawn"];
+    let printed = desk.ok(RUNTIME, &[&run[..], &["--json"]].concat()).printed;
+    assert_eq!(printed.lines().count(), PICTURES);
+    assert!(desk.path("drawn/synth_000000.jpg").is_file());
+}
+
+#[test]
+fn an_interrupted_training_takes_the_same_course() {
+    const EPOCHS: [&str; 2] = ["--epochs", "6"];
+    let desk = desk();
+    desk.ok(TRAINER, &train("whole", &EPOCHS));
+
+    // Somebody pulls the plug after the third validation.
+    let mut child = desk
+        .command(TRAINER, &train("parts", &EPOCHS))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the trainer");
+    let said = BufReader::new(child.stderr.take().expect("standard error"));
+    let is_third = |line: &String| line.starts_with("epoch   3.00");
+    let found = said.lines().map_while(Result::ok).find(is_third);
+    child.kill().expect("a running trainer");
+    child.wait().expect("an end");
+    assert!(found.is_some(), "no third validation");
+    let before = course(&desk, "parts");
+    assert!((3..6).contains(&before.len()), "{before:?}");
+
+    desk.ok(TRAINER, &train("parts", &[&EPOCHS[..], &["--resume"]].concat()));
+    assert_eq!(course(&desk, "parts"), course(&desk, "whole"));
+    let weights = |run: &str| std::fs::read(desk.path(run).join("last.safetensors"));
+    let same = weights("whole").expect("weights") == weights("parts").expect("weights");
+    assert!(same, "the last weights differ");
+}
+
+#[test]
+fn what_cannot_be_exported_leaves_nothing_behind() {
+    let desk = desk();
+    desk.ok(TRAINER, &train("run", &["--epochs", "1"]));
+    let weights = std::fs::read(desk.path("run/last.safetensors")).expect("weights");
+    desk.write("cut.safetensors", &weights[..weights.len() / 2]);
+    let cut = ["export", "--weights", "cut.safetensors", "--output", "cut.onnx"];
+    desk.fails(TRAINER, 1, &cut, &["cut.safetensors"]);
+    let folder = ["export", "--weights", "run/last.safetensors", "--output", "no/model.onnx"];
+    desk.fails(TRAINER, 1, &folder, &["no/model.onnx"]);
+    // A checkpoint is not what the runtime runs; it says so.
+    let run = ["run", "--model", "run/last.safetensors"];
+    desk.fails(RUNTIME, 1, &run, &["last.safetensors", "ONNX"]);
+}
