@@ -1,24 +1,23 @@
-//! The raw heatmaps of a model, to compare the engine with other runtimes.
+//! Runs a model on one picture and writes its heatmaps, for comparison with other engines:
+//! `cargo run --release -p edge-runtime --example heatmaps -- MODEL PIXELS HEATMAPS`.
 //!
-//! ```sh
-//! cargo run --release -p edge-runtime --example heatmaps -- MODEL.onnx CROP.rgb HEATMAPS.f32
-//! ```
-//!
-//! `CROP.rgb` holds the pixels of one network input as they come from the crop, RGB bytes, height ×
-//! width × 3; `HEATMAPS.f32` gets keypoints × rows × columns little-endian floats.
+//! PIXELS holds as many RGB bytes as the model's input has pixels, row by row; HEATMAPS becomes
+//! little-endian f32 values, `[keypoints, height, width]`.
 
-use anyhow::{Context, bail};
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
 use edge_runtime::{ModelOptions, PoseModel, Preprocessor};
 
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model, crop, out] = arguments.as_slice() else {
-        bail!("expected three files: MODEL.onnx CROP.rgb HEATMAPS.f32");
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(Into::into).collect();
+    let [model, pixels, heatmaps] = &arguments[..] else {
+        return Err("usage: heatmaps MODEL PIXELS HEATMAPS".into());
     };
     let mut model = PoseModel::load(model, &ModelOptions::default())?;
     let mut preprocessor = Preprocessor::new(&model.spec().input)?;
-    let pixels = std::fs::read(crop).with_context(|| format!("cannot read {crop}"))?;
-    model.run(preprocessor.normalize(&pixels)?)?;
+    model.run(preprocessor.normalize(&fs::read(pixels)?)?)?;
     let bytes: Vec<u8> = model.maps().iter().flat_map(|v| v.to_le_bytes()).collect();
-    std::fs::write(out, bytes).with_context(|| format!("cannot write {out}"))
+    Ok(fs::write(heatmaps, bytes)?)
 }

@@ -52,10 +52,10 @@ impl PoseModel {
     ) -> Result<PoseModel, RuntimeError> {
         let model = Model::from_bytes(bytes).map_err(|e| e.in_file(label))?;
         let card = ModelCard::from_model(&model).map_err(|e| e.in_file(label))?;
+        let output = MapSpec::output_name(&model, card.as_ref(), options, label)?;
         let keypoints = options.keypoints.resolve(card.as_ref())?;
         let input = InputSpec::find(&model, card.as_ref(), options, label)?;
         check_sizes(&model, &input, label)?;
-        let output = MapSpec::output_name(&model, card.as_ref(), options, label)?;
         drop(model);
 
         let typed = in_engine(label, "loading it", || typed_model(bytes, &input, &output))?;

@@ -227,36 +227,45 @@ pub struct MapSpec {
 
 impl MapSpec {
     /// Name of the output that holds the heatmaps: the stated one, the card's, or the last (in
-    /// models with an output per stack, the last stack's).
+    /// models with an output per stack, the last stack's). Fails when its declared shape is not
+    /// that of heatmaps.
     pub(crate) fn output_name(
         model: &Model,
         card: Option<&ModelCard>,
         options: &ModelOptions,
         label: &str,
     ) -> Result<String, RuntimeError> {
-        let outputs: Vec<&str> = model
-            .graph()
-            .output
-            .iter()
-            .map(|v| v.name.as_str())
-            .collect();
+        let outputs = &model.graph().output;
+        let not_heatmap = |reason: String| RuntimeError::NotHeatmapModel {
+            model: label.into(),
+            reason,
+        };
         let wanted = options
             .output
             .as_deref()
             .or(card.map(|c| c.output.name.as_str()));
-        let name = match wanted {
-            Some(name) => outputs.iter().find(|o| **o == name),
+        let output = match wanted {
+            Some(name) => outputs.iter().find(|o| o.name == name),
             None => outputs.last(),
         };
-        name.map(|n| (*n).to_string())
-            .ok_or_else(|| RuntimeError::NotHeatmapModel {
-                model: label.into(),
-                reason: format!(
-                    "it has no output `{}`; its outputs are {}",
-                    wanted.unwrap_or_default(),
-                    outputs.join(", ")
-                ),
-            })
+        let output = output.ok_or_else(|| {
+            let names: Vec<&str> = outputs.iter().map(|o| o.name.as_str()).collect();
+            not_heatmap(format!(
+                "it has no output `{}`; its outputs are {}",
+                wanted.unwrap_or_default(),
+                names.join(", ")
+            ))
+        })?;
+        // A classifier is known by this before its user is asked for what a card would say.
+        match output.dimensions() {
+            Some(shape) if shape.len() != 4 => Err(not_heatmap(format!(
+                "its output `{}` has shape {}; expected [1, keypoints, height, width] or \
+                 [1, height, width, keypoints]",
+                output.name,
+                show(&shape)
+            ))),
+            _ => Ok(output.name.clone()),
+        }
     }
 
     /// Reads the output's shape `[1, keypoints, height, width]` or `[1, height, width, keypoints]`.

@@ -128,7 +128,8 @@ impl Desk {
                     continue;
                 }
                 let content = fs::read(&path).unwrap_or_default();
-                let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+                let mix =
+                    |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
                 let hash = content.iter().fold(0xcbf2_9ce4_8422_2325, mix);
                 files.insert(path, (content.len(), hash));
             }

@@ -70,7 +70,10 @@ fn modified(path: &Path) -> Option<SystemTime> {
 /// `target/release`, or whatever this test was built into: `PROFILE/deps/TEST-HASH`.
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
-    test.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
+    test.ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
 }
 
 fn build(programs: &[Program], reason: &str) {

@@ -44,19 +44,29 @@ fn run_without_arguments_finds_the_figure_of_the_sample() {
     let desk = Desk::new();
     let finished = desk.ok(Program::EDGE_RUNTIME, &["run"]);
     let truth = truth();
-    let by_name = |name: &str| truth.iter().find(|j| j.name == name).expect("a torso joint");
+    let by_name = |name: &str| {
+        truth
+            .iter()
+            .find(|j| j.name == name)
+            .expect("a torso joint")
+    };
     let shoulder = by_name("left_shoulder");
     let torso = by_name("right_hip").distance(shoulder.x, shoulder.y);
 
     let mut lines = finished.printed.lines();
     let title = lines.next().unwrap_or_default();
-    assert!(title.contains("sample.jpg") && title.contains("640x480"), "{title}");
+    assert!(
+        title.contains("sample.jpg") && title.contains("640x480"),
+        "{title}"
+    );
     let (mut right, mut sure, mut sum) = (0, 0, 0.0);
     for joint in &truth {
         let line = lines.next().unwrap_or_default();
         let fields: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(fields.len(), 4, "{line}");
-        assert_eq!(fields[0], joint.name, "in the order of MPII");
+        // MPII's own list has a slip of the pen, which files in its format share.
+        let name = fields[0].replace("plevis", "pelvis");
+        assert_eq!(name, joint.name, "in the order of MPII");
         let [x, y, confidence] = [1, 2, 3].map(|i| fields[i].parse::<f64>().expect(line));
         assert!((0.0..=1.0).contains(&confidence), "{line}");
         let off = joint.distance(x, y) / torso;
@@ -90,7 +100,10 @@ fn the_picture_is_the_sample_with_a_skeleton_on_it() {
         .count();
     let share = changed as f64 / (640.0 * 480.0);
     // Lines on a person, on a background that stays as it is.
-    assert!((0.002..0.2).contains(&share), "{share} of the pixels differ");
+    assert!(
+        (0.002..0.2).contains(&share),
+        "{share} of the pixels differ"
+    );
 }
 
 #[test]
@@ -110,8 +123,17 @@ fn the_same_photo_gives_the_same_pose_however_it_is_given() {
     assert_eq!(keypoints(&files), inside);
     // Two threads add up in another order.
     let threads = keypoints(&[&files[..], &["--threads", "2"]].concat());
-    let near = |a: &Value, b: &Value| (a.as_f64().unwrap_or(1e9) - b.as_f64().unwrap_or(0.0)).abs() < 0.1;
-    for (one, two) in inside.as_array().into_iter().flatten().zip(threads.as_array().into_iter().flatten()) {
-        assert!(near(&one["x"], &two["x"]) && near(&one["y"], &two["y"]), "{one} {two}");
+    let near =
+        |a: &Value, b: &Value| (a.as_f64().unwrap_or(1e9) - b.as_f64().unwrap_or(0.0)).abs() < 0.1;
+    for (one, two) in inside
+        .as_array()
+        .into_iter()
+        .flatten()
+        .zip(threads.as_array().into_iter().flatten())
+    {
+        assert!(
+            near(&one["x"], &two["x"]) && near(&one["y"], &two["y"]),
+            "{one} {two}"
+        );
     }
 }

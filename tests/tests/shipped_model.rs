@@ -16,15 +16,30 @@ fn the_shipped_model_finds_people_in_lsp() {
     };
     let desk = Desk::new();
     let data = format!("lsp:{}?split=test", folder.join("lsp").display());
-    let arguments = ["eval", "--data", &data, "--every", EVERY, "--workers", "2", "--json"];
+    let arguments = [
+        "eval",
+        "--data",
+        &data,
+        "--every",
+        EVERY,
+        "--workers",
+        "2",
+        "--json",
+    ];
     let printed = desk.ok(Program::EDGE_RUNTIME, &arguments).printed;
     let report: Value = serde_json::from_str(&printed).expect("JSON");
     assert_eq!(report["people"], 100, "{printed}");
     assert_eq!(report["flip_test"], false);
-    assert!(report["problems"].as_array().is_some_and(Vec::is_empty), "{printed}");
+    assert!(
+        report["problems"].as_array().is_some_and(Vec::is_empty),
+        "{printed}"
+    );
     let pck = report["mean"].as_f64().unwrap_or_default();
     eprintln!("PCK@0.2 {pck:.1} on {} people", report["people"]);
-    assert!(pck >= LEAST_PCK, "PCK@0.2 {pck:.1}, at least {LEAST_PCK} expected");
+    assert!(
+        pck >= LEAST_PCK,
+        "PCK@0.2 {pck:.1}, at least {LEAST_PCK} expected"
+    );
 
     // The trainer's evaluation of the same file, on the same people.
     let model = project().join("models/tiny.onnx");
@@ -34,7 +49,10 @@ fn the_shipped_model_finds_people_in_lsp() {
     let printed = desk.ok(Program::TRAINER, &arguments).printed;
     let other: Value = serde_json::from_str(&printed).expect("JSON");
     let other = other["mean"].as_f64().unwrap_or_default();
-    assert!((pck - other).abs() < 0.2, "edge-runtime {pck}, trainer {other}");
+    assert!(
+        (pck - other).abs() < 0.2,
+        "edge-runtime {pck}, trainer {other}"
+    );
 }
 
 #[test]
@@ -44,7 +62,15 @@ fn nobody_trains_on_test_people_of_lsp() {
     };
     let desk = Desk::new();
     let data = format!("lsp:{}", folder.join("lsp").display());
-    let arguments = ["train", "--output", ".", "--data", &data, "--validate", &data];
+    let arguments = [
+        "train",
+        "--output",
+        ".",
+        "--data",
+        &data,
+        "--validate",
+        &data,
+    ];
     let finished = desk.run(Program::TRAINER, &arguments);
     assert_eq!(finished.code, Some(1), "{finished:#?}");
     assert!(finished.said.contains("test split"), "{finished:#?}");

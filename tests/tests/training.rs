@@ -1,7 +1,7 @@
 //! The whole way without a download: rendered people → training → ONNX → keypoints.
 
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use end_to_end::{Desk, Program};
 use serde_json::Value;
@@ -38,7 +38,7 @@ const TRAIN: [&str; 23] = [
     "--stacks",
     "1",
     "--channels",
-    "16",
+    "32",
     "--mobile",
     "--input",
     "64x64",
@@ -57,6 +57,18 @@ const TRAIN: [&str; 23] = [
     "--validate",
     "annotations:people?split=validation",
     "--output",
+];
+
+/// Long enough to find some joints.
+const LONGER: [&str; 8] = [
+    "--epochs",
+    "30",
+    "--learning-rate",
+    "1e-2",
+    "--foreground",
+    "20",
+    "--sigma",
+    "2",
 ];
 
 fn train<'a>(output: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
@@ -87,50 +99,99 @@ fn json(text: &str) -> Value {
 #[test]
 fn rendered_people_become_a_network_that_runs() {
     let desk = desk();
-    let finished = desk.ok(TRAINER, &train("run", &["--epochs", "12"]));
-    assert!(finished.printed.contains("best.safetensors"), "{finished:#?}");
+    let finished = desk.ok(TRAINER, &train("run", &LONGER));
+    assert!(
+        finished.printed.contains("best.safetensors"),
+        "{finished:#?}"
+    );
     let losses = losses(&course(&desk, "run"));
-    assert_eq!(losses.len(), 12);
-    assert!(losses[11] < 0.5 * losses[0], "{losses:?}");
+    assert_eq!(losses.len(), 30);
+    assert!(losses[29] < 0.5 * losses[0], "{losses:?}");
     for file in ["best.safetensors", "last.safetensors", "train.log"] {
         assert!(desk.path("run").join(file).is_file(), "{file}");
     }
 
+    desk.ok(
+        TRAINER,
+        &["plot", "--log", "run/log.csv", "--output", "curve.svg"],
+    );
+    let curve = std::fs::read_to_string(desk.path("curve.svg")).expect("curve.svg");
+    assert!(curve.contains("<svg") && curve.trim_end().ends_with("</svg>"));
+
     let weights = ["--weights", "run/best.safetensors"];
-    let export = ["--output", "small.onnx", "--split", "four fifths", "--license-note", "ours"];
+    let export = [
+        "--output",
+        "small.onnx",
+        "--split",
+        "four fifths",
+        "--license-note",
+        "ours",
+    ];
     desk.ok(TRAINER, &[&["export"], &weights[..], &export].concat());
 
-    let shown = json(&desk.ok(RUNTIME, &["inspect", "small.onnx", "--json"]).printed);
+    let shown = json(
+        &desk
+            .ok(RUNTIME, &["inspect", "small.onnx", "--json"])
+            .printed,
+    );
     let card = &shown["card"];
     assert_eq!(shown["card_is_stale"], false);
     assert_eq!(card["name"], "small");
     assert_eq!(card["architecture"]["stacks"], 1);
-    assert_eq!(card["architecture"]["channels"], 16);
+    assert_eq!(card["architecture"]["channels"], 32);
     assert_eq!(card["input"]["width"], 64);
     assert_eq!(card["output"]["stride"], 4.0);
     assert_eq!(card["keypoints"].as_array().map(Vec::len), Some(16));
     assert_eq!(card["keypoints"][9], "head_top");
-    assert_eq!(card["training"]["data"][0], "annotations:people?split=train");
-    assert_eq!(card["training"]["samples"], 12 * 48);
+    assert_eq!(
+        card["training"]["data"][0],
+        "annotations:people?split=train"
+    );
+    // The best of the epochs of 48 people.
+    let samples = card["training"]["samples"].as_u64().unwrap_or_default();
+    assert!(
+        (48..=30 * 48).contains(&samples) && samples % 48 == 0,
+        "{samples}"
+    );
     assert_eq!(card["training"]["license_note"], "ours");
     // Heatmaps of a quarter of the input, of the last stack alone.
     assert_eq!(shown["outputs"].as_array().map(Vec::len), Some(1));
     let operators = shown["operators"].as_object().expect("operators");
-    assert!(!operators.contains_key("BatchNormalization"), "{operators:?}");
+    assert!(
+        !operators.contains_key("BatchNormalization"),
+        "{operators:?}"
+    );
 
     // Checkpoint in the training engine, file in the inference engine: the same figure.
     let data = ["--data", "annotations:people", "--json"];
     let mean = |report: &Value| report["mean"].as_f64().expect("a mean");
-    let in_training = json(&desk.ok(TRAINER, &[&["eval"], &weights[..], &data].concat()).printed);
+    let in_training = json(
+        &desk
+            .ok(TRAINER, &[&["eval"], &weights[..], &data].concat())
+            .printed,
+    );
     let model = ["--model", "small.onnx"];
-    let deployed = json(&desk.ok(RUNTIME, &[&["eval"], &model[..], &data].concat()).printed);
+    let deployed = json(
+        &desk
+            .ok(RUNTIME, &[&["eval"], &model[..], &data].concat())
+            .printed,
+    );
     assert_eq!(deployed["people"], in_training["people"]);
     assert!(deployed["people"].as_u64() > Some(40), "{deployed}");
     let (one, other) = (mean(&in_training), mean(&deployed));
     eprintln!("PCK@0.2 in training {one:.2}, deployed {other:.2}");
     assert!((one - other).abs() < 0.2, "{one} against {other}");
+    // So that the comparison is one of something.
+    assert!(one > 4.0, "{one}");
 
-    let run = ["run", "people/images", "--model", "small.onnx", "--out", "drawn"];
+    let run = [
+        "run",
+        "people/images",
+        "--model",
+        "small.onnx",
+        "--out",
+        "drawn",
+    ];
     let printed = desk.ok(RUNTIME, &[&run[..], &["--json"]].concat()).printed;
     assert_eq!(printed.lines().count(), PICTURES);
     assert!(desk.path("drawn/synth_000000.jpg").is_file());
@@ -138,27 +199,32 @@ fn rendered_people_become_a_network_that_runs() {
 
 #[test]
 fn an_interrupted_training_takes_the_same_course() {
-    const EPOCHS: [&str; 2] = ["--epochs", "6"];
+    const EPOCHS: [&str; 2] = ["--epochs", "8"];
     let desk = desk();
     desk.ok(TRAINER, &train("whole", &EPOCHS));
 
     // Somebody pulls the plug after the third validation.
     let mut child = desk
         .command(TRAINER, &train("parts", &EPOCHS))
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("the trainer");
-    let said = BufReader::new(child.stderr.take().expect("standard error"));
-    let is_third = |line: &String| line.starts_with("epoch   3.00");
-    let found = said.lines().map_while(Result::ok).find(is_third);
+    let log = desk.path("parts/log.csv");
+    let lines = || std::fs::read_to_string(&log).map_or(0, |text| text.matches('\n').count());
+    let patience = Instant::now() + Duration::from_secs(120);
+    while lines() < 1 + 3 && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     child.kill().expect("a running trainer");
     child.wait().expect("an end");
-    assert!(found.is_some(), "no third validation");
     let before = course(&desk, "parts");
-    assert!((3..6).contains(&before.len()), "{before:?}");
+    assert!((3..8).contains(&before.len()), "{before:?}");
 
-    desk.ok(TRAINER, &train("parts", &[&EPOCHS[..], &["--resume"]].concat()));
+    desk.ok(
+        TRAINER,
+        &train("parts", &[&EPOCHS[..], &["--resume"]].concat()),
+    );
     assert_eq!(course(&desk, "parts"), course(&desk, "whole"));
     let weights = |run: &str| std::fs::read(desk.path(run).join("last.safetensors"));
     let same = weights("whole").expect("weights") == weights("parts").expect("weights");
@@ -171,9 +237,21 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
     desk.ok(TRAINER, &train("run", &["--epochs", "1"]));
     let weights = std::fs::read(desk.path("run/last.safetensors")).expect("weights");
     desk.write("cut.safetensors", &weights[..weights.len() / 2]);
-    let cut = ["export", "--weights", "cut.safetensors", "--output", "cut.onnx"];
+    let cut = [
+        "export",
+        "--weights",
+        "cut.safetensors",
+        "--output",
+        "cut.onnx",
+    ];
     desk.fails(TRAINER, 1, &cut, &["cut.safetensors"]);
-    let folder = ["export", "--weights", "run/last.safetensors", "--output", "no/model.onnx"];
+    let folder = [
+        "export",
+        "--weights",
+        "run/last.safetensors",
+        "--output",
+        "no/model.onnx",
+    ];
     desk.fails(TRAINER, 1, &folder, &["no/model.onnx"]);
     // A checkpoint is not what the runtime runs; it says so.
     let run = ["run", "--model", "run/last.safetensors"];

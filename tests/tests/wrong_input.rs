@@ -54,8 +54,14 @@ fn models() {
 #[test]
 fn keypoint_files() {
     let desk = Desk::new();
-    desk.write("bones.txt", "right_hip,right_knee,r\nright_knee,right_tail,g\n");
-    desk.write("pairs.txt", "right_hip,left_hip,h\nright_knee,left_knee,z\n");
+    desk.write(
+        "bones.txt",
+        "right_hip,right_knee,r\nright_knee,right_tail,g\n",
+    );
+    desk.write(
+        "pairs.txt",
+        "right_hip,left_hip,h\nright_knee,left_knee,z\n",
+    );
     desk.write("names.txt", "nose\nleft_eye\n");
     let bones = ["run", "--skeleton", "bones.txt"];
     desk.fails(RUNTIME, 1, &bones, &["bones.txt:2", "`right_tail`"]);
@@ -69,7 +75,14 @@ fn keypoint_files() {
 fn photos() {
     let desk = Desk::new();
     desk.write("words.jpg", "These are words.\n");
-    desk.write("half.jpg", &sample()[..2000]);
+    desk.write("half.png", {
+        let path = desk.path("whole.png");
+        let picture = image::open(project().join("assets/sample.jpg")).expect("the sample");
+        picture.save(&path).expect("a picture file");
+        let whole = std::fs::read(path).expect("the file");
+        whole[..whole.len() / 2].to_vec()
+    });
+    desk.write("stub.jpg", &sample()[..20]);
     desk.write("nothing.png", "");
     desk.write("empty/notes.txt", "no photo here");
     // A header that promises 3.6 gigapixels, and then nothing.
@@ -86,7 +99,8 @@ fn photos() {
         ("missing.jpg", ["missing.jpg", "No such file"]),
         ("words.jpg", ["words.jpg", "is not a picture"]),
         ("nothing.png", ["nothing.png", "is not a picture"]),
-        ("half.jpg", ["half.jpg", "cannot be decoded"]),
+        ("half.png", ["half.png", "cannot be decoded"]),
+        ("stub.jpg", ["stub.jpg", "cannot be decoded"]),
         ("bomb.png", ["bomb.png", "too large"]),
         ("empty", ["empty", "no photo in the folder"]),
     ] {
@@ -121,7 +135,8 @@ fn photos_of_unusual_size_have_sixteen_numbers_too() {
         let keypoints = record["keypoints"].as_array().expect("keypoints");
         assert_eq!(keypoints.len(), 16);
         // Numbers that are not finite would be null in JSON.
-        let numbers = |k: &serde_json::Value| ["x", "y", "confidence"].iter().all(|f| k[f].is_f64());
+        let numbers =
+            |k: &serde_json::Value| ["x", "y", "confidence"].iter().all(|f| k[f].is_f64());
         assert!(keypoints.iter().all(numbers), "{printed}");
     }
 }
@@ -158,7 +173,15 @@ fn usage() {
 }
 
 const BASE: [&str; 9] = [
-    "train", "--stacks", "1", "--channels", "16", "--input", "64x64", "--output", "run",
+    "train",
+    "--stacks",
+    "1",
+    "--channels",
+    "16",
+    "--input",
+    "64x64",
+    "--output",
+    "run",
 ];
 
 #[test]
@@ -169,8 +192,14 @@ fn training_settings() {
         desk.fails(TRAINER, 2, &[&BASE[..], extra].concat(), words);
     };
     fails(&good[..2], &["--validate"]);
-    fails(&[&good[..], &["--device", "npu"]].concat(), &["npu", "cpu", "wgpu"]);
-    fails(&[&good[..], &["--keypoints", "octopus"]].concat(), &["octopus", "mpii"]);
+    fails(
+        &[&good[..], &["--device", "npu"]].concat(),
+        &["npu", "cpu", "wgpu"],
+    );
+    fails(
+        &[&good[..], &["--keypoints", "octopus"]].concat(),
+        &["octopus", "mpii"],
+    );
     fails(&[&good[..], &["--epochs", "many"]].concat(), &["many"]);
     for (spec, word) in [
         ("zip:data", "zip"),
@@ -187,7 +216,9 @@ fn training_settings() {
 fn training_data() {
     let desk = Desk::new();
     desk.write("broken/annotations.json", "[{\"dataset\": ");
-    // COCO's files say in their names what they are for.
+    desk.write("broken/images/readme.txt", "");
+    // COCO's files say in their names what they are for. Looked at before any photo is.
+    desk.write("a.jpg", "");
     desk.write(
         "person_keypoints_test2017.json",
         r#"{"images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 64}],
@@ -199,7 +230,10 @@ fn training_data() {
             "categories": [{"id": 1, "name": "person"}]}"#,
     );
     let fails = |spec: &str, words: &[&str]| {
-        let arguments = [&BASE[..7], &["--output", ".", "--data", spec, "--validate", spec]];
+        let arguments = [
+            &BASE[..7],
+            &["--output", ".", "--data", spec, "--validate", spec],
+        ];
         let finished = desk.run(TRAINER, &arguments.concat());
         assert_eq!(finished.code, Some(1), "{finished:#?}");
         let last = finished.said.trim_end().lines().last().unwrap_or_default();
@@ -210,7 +244,7 @@ fn training_data() {
         assert!(!finished.said.contains("panicked"), "{finished:#?}");
         assert!(!desk.path("best.safetensors").exists());
     };
-    fails("lsp:nowhere", &["nowhere", "No such file"]);
+    fails("lsp:nowhere", &["nowhere", "no such folder"]);
     fails("annotations:broken", &["broken/annotations.json"]);
     let test_split = "coco:person_keypoints_test2017.json";
     fails(test_split, &["test split", "never trained on"]);

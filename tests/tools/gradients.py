@@ -5,6 +5,10 @@
 
 Interprets the graph that the example writes; shares no code with the engine. Ends with code 1
 when a block differs by more than the tolerance.
+
+The engine computes in single precision. There a value next to zero can fall on the other side of
+a ReLU, and another cell can win a 2x2 maximum, which moves single gradients by their whole size.
+How much that is to be expected is measured with PyTorch in single precision on the same network.
 """
 
 import argparse
@@ -18,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 EPSILON = 1e-3  # in every batch normalization
-TOLERANCE = 1e-3  # of a block's gradient, against the gradient's own length
+TOLERANCE = 1e-2  # of a block's gradient, against the gradient's own length
 
 
 def block_of(layer):
@@ -94,46 +98,54 @@ def length(arrays):
     return float(np.sqrt(sum(float(np.sum(np.square(a))) for a in arrays)))
 
 
-def check(folder):
-    """Prints the worst blocks; returns relative errors of loss, of all gradients, of the worst block."""
-    case = json.loads((folder / "case.json").read_text())
-    graph = case["graph"]
-    read = lambda name: np.fromfile(folder / name, "<f4").astype(np.float64)
+def autograd(case, files, precision):
+    """Loss and, for every layer, the gradients of its parts."""
+    graph, keypoints = case["graph"], case["config"]["keypoints"]
     pictures, height, width = case["pictures"], case["height"], case["width"]
-    keypoints = case["config"]["keypoints"]
-
+    tensor = lambda values: torch.tensor(values, dtype=precision)
     parameters = [
-        {part: torch.tensor(values, requires_grad=True) for part, values in layer.items()}
-        for layer in split(graph["layers"], read("weights.f32"))
+        {part: tensor(values).requires_grad_() for part, values in layer.items()}
+        for layer in split(graph["layers"], files["weights"])
     ]
-    images = torch.tensor(read("images.f32").reshape(pictures, height, width, 3)).permute(0, 3, 1, 2)
+    images = tensor(files["images"].reshape(pictures, height, width, 3)).permute(0, 3, 1, 2)
     shape = (pictures, height // 4, width // 4, keypoints)
-    targets = torch.tensor(read("targets.f32").reshape(shape)).permute(0, 3, 1, 2)
-    masks = torch.tensor(read("masks.f32").reshape(pictures, keypoints, 1, 1))
-    loss = sum((masks * (maps - targets) ** 2).mean() for maps in run(graph, parameters, images))
+    targets = tensor(files["targets"].reshape(shape)).permute(0, 3, 1, 2)
+    masks = tensor(files["masks"].reshape(pictures, keypoints, 1, 1))
+    weights = masks * (1 + case["foreground"] * targets)
+    loss = sum((weights * (maps - targets) ** 2).mean() for maps in run(graph, parameters, images))
     loss.backward()
+    return loss.item(), [{part: value.grad.double().numpy() for part, value in layer.items()} for layer in parameters]
 
-    blocks, cancelling = {}, 0.0
-    for layer, expected, found in zip(graph["layers"], parameters, split(graph["layers"], read("gradients.f32"))):
-        for part, values in found.items():
-            if part == "bias" and layer["norm"]:
-                # The normalization takes the bias out again: its gradient is zero.
-                cancelling = max(cancelling, float(np.abs(values).max()))
-                continue
-            pair = (values - expected[part].grad.numpy(), expected[part].grad.numpy())
-            blocks.setdefault(block_of(layer["name"]), []).append(pair)
-    errors = {
-        name: length(d for d, _ in pairs) / length(e for _, e in pairs) for name, pairs in blocks.items()
-    }
-    pairs = [pair for block in blocks.values() for pair in block]
-    everything = length(d for d, _ in pairs) / length(e for _, e in pairs)
-    worst = sorted(errors, key=errors.get, reverse=True)
-    loss_error = abs(case["loss"] - loss.item()) / loss.item()
-    print(f"{folder.name}: {len(graph['layers'])} layers in {len(blocks)} blocks, loss off by {loss_error:.1e}, "
-          f"all gradients by {everything:.1e}, worst blocks "
-          + ", ".join(f"{name} {errors[name]:.1e}" for name in worst[:3])
-          + (f", zero gradients up to {cancelling:.1e}" if cancelling else ""))
-    return loss_error, everything, errors[worst[0]]
+
+def relative_errors(layers, found, expected):
+    """Of every block: length of the difference over the length of the expected gradient."""
+    blocks = {}
+    for layer, ours, theirs in zip(layers, found, expected):
+        for part in ours:
+            # A normalization takes the bias before it out again: its gradient is zero.
+            if part != "bias" or not layer["norm"]:
+                pair = (ours[part] - theirs[part], theirs[part])
+                blocks.setdefault(block_of(layer["name"]), []).append(pair)
+    return {name: length(d for d, _ in pairs) / length(e for _, e in pairs) for name, pairs in blocks.items()}
+
+
+def check(folder):
+    """Prints how far the network's gradients are off; returns the errors of loss and blocks."""
+    case = json.loads((folder / "case.json").read_text())
+    names = ["weights", "images", "targets", "masks", "gradients"]
+    files = {name: np.fromfile(folder / f"{name}.f32", "<f4").astype(np.float64) for name in names}
+    layers = case["graph"]["layers"]
+    loss, expected = autograd(case, files, torch.float64)
+    _, single = autograd(case, files, torch.float32)
+    errors = relative_errors(layers, split(layers, files["gradients"]), expected)
+    control = relative_errors(layers, single, expected)
+    loss_error = abs(case["loss"] - loss) / loss
+    worst = max(errors, key=errors.get)
+    print(
+        f"| {folder.name} | {len(layers)} | {len(errors)} | {loss_error:.0e} | {np.median(list(errors.values())):.1e} "
+        f"| {errors[worst]:.1e} ({worst}) | {np.median(list(control.values())):.1e} | {max(control.values()):.1e} |"
+    )
+    return {"loss": loss_error, **errors}
 
 
 def main():
@@ -144,7 +156,14 @@ def main():
     cases = sorted(path.parent for path in arguments.folder.glob("*/case.json"))
     if not cases:
         sys.exit(f"{arguments.folder}: no case; run the example dump_gradients first")
-    worst = max(max(check(case)) for case in cases)
+    print("| network | layers | blocks | loss | median block | worst block | PyTorch f32: median | worst |")
+    print("|---|---|---|---|---|---|---|---|")
+    errors = [check(case) for case in cases]
+    print(f"\n| block | median of {len(cases)} networks | worst |\n|---|---|---|")
+    for block in errors[0]:
+        figures = [network[block] for network in errors]
+        print(f"| {block} | {np.median(figures):.1e} | {max(figures):.1e} |")
+    worst = max(max(network.values()) for network in errors)
     print(f"PyTorch {torch.__version__}, NumPy {np.__version__}: worst relative error {worst:.1e}")
     sys.exit(worst > arguments.tolerance)
 

@@ -152,7 +152,10 @@ impl Checkpoint {
                 )));
             }
             let chunks = tensor.data().as_chunks::<4>().0;
-            Ok(chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+            Ok(chunks
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect())
         };
         let layer = |layer: &ConvLayer| -> Result<LayerWeights, TrainError> {
             let vector = |part: &str| read(format!("{}.{part}", layer.name), &[layer.outputs]);

@@ -36,9 +36,12 @@ impl FromStr for TrainDevice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, index) = match text.split_once(':') {
-            Some((name, index)) => (name, index.parse().map_err(|_| {
-                format!("`{index}` in device `{text}` must be a whole number")
-            })?),
+            Some((name, index)) => (
+                name,
+                index
+                    .parse()
+                    .map_err(|_| format!("`{index}` in device `{text}` must be a whole number"))?,
+            ),
             None => (text, 0),
         };
         match name {
@@ -93,9 +96,7 @@ impl TrainDevice {
     /// # Errors
     /// [`TrainError::Device`] when the build lacks burn's CPU backend.
     pub fn host() -> Result<Device, TrainError> {
-        Self::Flex
-            .burn()?
-            .ok_or_else(|| Self::Flex.missing())
+        Self::Flex.burn()?.ok_or_else(|| Self::Flex.missing())
     }
 
     fn missing(&self) -> TrainError {

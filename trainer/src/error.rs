@@ -87,7 +87,9 @@ pub enum TrainError {
         reason: String,
     },
     /// A backend that this program was built without.
-    #[error("device `{name}` is not in this build; it has: {available} (cargo features name the others)")]
+    #[error(
+        "device `{name}` is not in this build; it has: {available} (cargo features name the others)"
+    )]
     Device {
         /// What was asked for.
         name: String,

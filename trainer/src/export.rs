@@ -138,9 +138,12 @@ fn onnx(
                 let (top, bottom) = description.padding(shapes[input].height);
                 let (left, right) = description.padding(shapes[input].width);
                 let pads = [top, left, bottom, right].map(|p| p as i64);
-                let [kernel, stride] =
-                    [description.kernel, description.stride].map(|v| v as i64);
-                let groups = if description.depthwise { description.inputs } else { 1 };
+                let [kernel, stride] = [description.kernel, description.stride].map(|v| v as i64);
+                let groups = if description.depthwise {
+                    description.inputs
+                } else {
+                    1
+                };
                 let linear = if description.relu {
                     format!("{output}.linear")
                 } else {
@@ -214,18 +217,26 @@ pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<f32, TrainError> {
     let device = TrainDevice::host()?;
     let graph = checkpoint.info.network.graph();
     let network = Network::new(&graph, &checkpoint.weights, &device);
-    let values: Vec<f32> = picture.iter().map(|&v| (f32::from(v) - MEAN) / STD).collect();
+    let values: Vec<f32> = picture
+        .iter()
+        .map(|&v| (f32::from(v) - MEAN) / STD)
+        .collect();
     let pictures = TensorData::new(values, [1, size.height, size.width, 3]);
     let pictures = Tensor::<4>::from_data(pictures, &device).permute([0, 3, 1, 2]);
     let expected = network.forward(pictures).pop().map(Tensor::into_data);
-    let expected: Vec<f32> = expected.iter().flat_map(|maps| maps.iter::<f32>()).collect();
+    let expected: Vec<f32> = expected
+        .iter()
+        .flat_map(|maps| maps.iter::<f32>())
+        .collect();
     let fail = |reason: String| TrainError::Export {
         path: path.to_owned(),
         reason,
     };
     if expected.len() != model.maps().len() {
         let (found, wanted) = (model.maps().len(), expected.len());
-        return Err(fail(format!("gives {found} heatmap values, expected {wanted}")));
+        return Err(fail(format!(
+            "gives {found} heatmap values, expected {wanted}"
+        )));
     }
     let pairs = model.maps().iter().zip(&expected);
     let largest = pairs.fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));

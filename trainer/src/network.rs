@@ -177,7 +177,11 @@ impl Network {
         let mut list = Vec::new();
         for (index, layer) in self.graph.layers.iter().enumerate() {
             let mut add = |part: &str, number, rank| {
-                list.push((format!("{}.{part}", layer.name), param_id(index, number), rank));
+                list.push((
+                    format!("{}.{part}", layer.name),
+                    param_id(index, number),
+                    rank,
+                ));
             };
             add("weight", 0, 4);
             if layer.bias {
@@ -196,10 +200,7 @@ impl Network {
         let mut result = GradientsParams::new();
         for ((index, gradient), layer) in gradients.iter().enumerate().zip(&self.graph.layers) {
             let weight = TensorData::new(gradient.weight.clone(), layer.weight_shape());
-            result.register(
-                param_id(index, 0),
-                Tensor::<4>::from_data(weight, device),
-            );
+            result.register(param_id(index, 0), Tensor::<4>::from_data(weight, device));
             if let Some(bias) = &gradient.bias {
                 result.register(param_id(index, 1), vector(bias, device));
             }

@@ -36,7 +36,8 @@ fn read(path: &Path) -> Result<Vec<Row>, TrainError> {
             let fields: Vec<&str> = text.split(',').collect();
             let number = |index: usize| {
                 let field = fields.get(index).and_then(|field| field.parse().ok());
-                field.ok_or_else(|| fail(line, &format!("column `{}` is no number", columns[index])))
+                field
+                    .ok_or_else(|| fail(line, &format!("column `{}` is no number", columns[index])))
             };
             Ok(Row {
                 samples: number(samples)?,
@@ -54,7 +55,10 @@ fn read(path: &Path) -> Result<Vec<Row>, TrainError> {
 /// # Errors
 /// When a log cannot be read or the picture cannot be written.
 pub fn plot(logs: &[PathBuf], output: &Path) -> Result<(), TrainError> {
-    let runs = logs.iter().map(|log| read(log)).collect::<Result<Vec<_>, _>>()?;
+    let runs = logs
+        .iter()
+        .map(|log| read(log))
+        .collect::<Result<Vec<_>, _>>()?;
     let rows = || runs.iter().flatten();
     let samples = rows().map(|row| row.samples).fold(1.0, f64::max);
     let (low, high) = rows()
@@ -63,7 +67,9 @@ pub fn plot(logs: &[PathBuf], output: &Path) -> Result<(), TrainError> {
             (low.min(row.loss), high.max(row.loss))
         });
     if high < low {
-        return Err(TrainError::Setting("the logs hold no rows to plot".to_owned()));
+        return Err(TrainError::Setting(
+            "the logs hold no rows to plot".to_owned(),
+        ));
     }
     let mut svg = String::new();
     draw(&mut svg, &runs, samples, (low, high))
@@ -134,6 +140,9 @@ mod tests {
         assert_eq!(text.matches("stroke-width=\"2\"").count(), 4);
         std::fs::write(&log, format!("{head}1,10,many,1e-3,0.5,20,20,9\n")).unwrap();
         let error = plot(&[log], &svg).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("samples"), "{error}");
+        assert!(
+            error.contains("line 2") && error.contains("samples"),
+            "{error}"
+        );
     }
 }

@@ -15,7 +15,10 @@ impl Draw {
     /// give equal streams on every machine.
     pub fn new(seed: u64, purpose: [u64; 2]) -> Self {
         let mut bytes = [0; 32];
-        for (to, value) in bytes.chunks_exact_mut(8).zip([seed, purpose[0], purpose[1], 1]) {
+        for (to, value) in bytes
+            .chunks_exact_mut(8)
+            .zip([seed, purpose[0], purpose[1], 1])
+        {
             to.copy_from_slice(&value.to_le_bytes());
         }
         let mut rng = Pcg64::from_seed(bytes);

@@ -270,11 +270,7 @@ fn cut_out(pixels: &mut [u8], size: Size, draw: &mut Draw) {
     };
     let ((x, width), (y, height)) = (side(size.width), side(size.height));
     let colour = [0; 3].map(|_| draw.below(256) as u8);
-    for row in pixels
-        .chunks_exact_mut(size.width * 3)
-        .skip(y)
-        .take(height)
-    {
+    for row in pixels.chunks_exact_mut(size.width * 3).skip(y).take(height) {
         for pixel in row.chunks_exact_mut(3).skip(x).take(width) {
             pixel.copy_from_slice(&colour);
         }

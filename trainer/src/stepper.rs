@@ -1,9 +1,7 @@
 //! One training step: gradients, then the optimizer.
 
 use burn::module::Module;
-use burn::optim::{
-    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RmsPropConfig,
-};
+use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::ValueEnum;
 use hourglass::{Batch, Engine, Graph, LayerWeights, Loss};

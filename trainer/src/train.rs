@@ -66,6 +66,8 @@ pub struct TrainSettings {
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.
     pub validate_every: Option<u64>,
+    /// Steps after which to end early, before the schedule does.
+    pub stop_after: Option<u64>,
     /// Weights to start from.
     pub weights: Option<PathBuf>,
     /// Continue the training in `output`.
@@ -198,10 +200,11 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         info.step,
     );
     let eval = eval_settings(&settings.shape, &settings.keypoints);
-    let bar = progress_bar(total, info.step);
+    let end = settings.stop_after.map_or(total, |stop| stop.min(total));
+    let bar = progress_bar(end, info.step);
     let interval = settings.validate_every.unwrap_or(steps_per_epoch);
     let mut window = Window::default();
-    while info.step < total {
+    while info.step < end {
         let loaded = loader.next_batch()?;
         let started = Instant::now();
         let rate = schedule.rate(info.step);
@@ -218,11 +221,22 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         info.samples += settings.batch as u64;
         window.add(loss, settings.batch, started.elapsed());
         bar.set_position(info.step);
-        bar.set_message(format!("loss {:.6}  {:.1}/s", window.loss(), window.speed()));
-        if info.step % interval == 0 || info.step == total {
+        bar.set_message(format!(
+            "loss {:.6}  {:.1}/s",
+            window.loss(),
+            window.speed()
+        ));
+        if info.step.is_multiple_of(interval) || info.step == end {
             let report = bar.suspend(|| {
                 let weights = average.weights();
-                evaluate_weights(&graph, weights, &validation, &eval, settings.threads, |_| ())
+                evaluate_weights(
+                    &graph,
+                    weights,
+                    &validation,
+                    &eval,
+                    settings.threads,
+                    |_| (),
+                )
             })?;
             let pck = report.mean.unwrap_or(0.0) as f32;
             let better = pck > info.best;
@@ -355,8 +369,7 @@ fn save(
 fn progress_bar(total: u64, position: u64) -> ProgressBar {
     // indicatif draws nothing when standard error is not a terminal.
     let bar = ProgressBar::new(total).with_position(position);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} steps  {msg}  {eta} left")
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} steps  {msg}  {eta} left")
     {
         bar.set_style(style);
     }

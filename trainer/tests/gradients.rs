@@ -134,7 +134,10 @@ fn engine_and_autodiff_agree() {
         }
         assert!(checked > 150, "{checked} tensors compared");
         let error = relative(&all_found, &all_expected);
-        assert!(error < 1e-3, "{config:?}: relative error {error:e} over all");
+        assert!(
+            error < 1e-3,
+            "{config:?}: relative error {error:e} over all"
+        );
 
         // In use, with running statistics.
         let (pictures, _, _) = tensors(&batch, &plain);

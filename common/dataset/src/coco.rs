@@ -103,8 +103,10 @@ fn images_folder(source: &Source) -> PathBuf {
     source.images.clone().unwrap_or_else(|| {
         let beside = source.root.with_file_name("images");
         match source.root.parent() {
-            Some(parent) if !beside.is_dir() => parent.to_owned(),
-            _ => beside,
+            _ if beside.is_dir() => beside,
+            Some(parent) if parent.as_os_str().is_empty() => ".".into(),
+            Some(parent) => parent.to_owned(),
+            None => beside,
         }
     })
 }

@@ -12,8 +12,10 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hourglass::{Batch, Engine, Form, HourglassConfig, Residual, random_weights};
-use hourglass::{LayerGradient, LayerWeights, NormWeights};
+use hourglass::{
+    Batch, Engine, Form, HourglassConfig, LayerGradient, LayerWeights, Loss, NormWeights, Residual,
+    random_weights,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
@@ -64,17 +66,25 @@ fn dump(config: &HourglassConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
         height,
         width,
         images: some(pictures * height * width * 3),
-        targets: some(pictures * height * width / 16 * config.keypoints),
+        targets: some(pictures * height * width / 16 * config.keypoints)
+            .iter()
+            .map(|v| v.abs().min(1.0))
+            .collect(),
         weights: (0..pictures * config.keypoints)
             .map(|i| [1.0, 0.0, 0.3][i % 3])
             .collect(),
     };
+    // Both forms of the loss.
+    let foreground = match config.residual {
+        Residual::Linear => 0.0,
+        Residual::Relu => 4.0,
+    };
     // One worker: every normalization is over the whole batch.
-    let result = Engine::new(graph.clone(), 1).step(&weights, &batch);
+    let result = Engine::new(graph.clone(), 1).step(&weights, &batch, Loss { foreground });
 
     let case = serde_json::json!({
         "config": config, "graph": graph, "pictures": pictures, "height": height, "width": width,
-        "loss": result.loss,
+        "foreground": foreground, "loss": result.loss,
     });
     fs::write(folder.join("case.json"), serde_json::to_vec(&case)?)?;
     let write = |name: &str, values: &[f32]| {
@@ -82,10 +92,16 @@ fn dump(config: &HourglassConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
         fs::write(folder.join(name), bytes)
     };
     let flat = |w: &LayerWeights| concat(&w.weight, &w.bias, &w.norm);
-    write("weights.f32", &weights.iter().flat_map(flat).collect::<Vec<_>>())?;
+    write(
+        "weights.f32",
+        &weights.iter().flat_map(flat).collect::<Vec<_>>(),
+    )?;
     let flat = |g: &LayerGradient| concat(&g.weight, &g.bias, &g.norm);
     let gradients = result.gradients.iter();
-    write("gradients.f32", &gradients.flat_map(flat).collect::<Vec<_>>())?;
+    write(
+        "gradients.f32",
+        &gradients.flat_map(flat).collect::<Vec<_>>(),
+    )?;
     write("images.f32", &batch.images)?;
     write("targets.f32", &batch.targets)?;
     write("masks.f32", &batch.weights)?;

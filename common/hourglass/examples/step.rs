@@ -6,11 +6,8 @@ use std::time::Instant;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let number = |i: usize, default: usize| {
-        args.get(i)
-            .and_then(|a| a.parse().ok())
-            .unwrap_or(default)
-    };
+    let number =
+        |i: usize, default: usize| args.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
     let config = match args.first().map(String::as_str) {
         Some("full") => HourglassConfig::full(16),
         Some("mobile") => HourglassConfig::mobile(16),

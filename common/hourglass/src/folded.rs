@@ -118,7 +118,9 @@ mod tests {
                     norm.gamma.iter_mut().for_each(|v| *v += 0.3 * next());
                     norm.beta.iter_mut().for_each(|v| *v = 0.3 * next());
                     norm.mean.iter_mut().for_each(|v| *v = 0.3 * next());
-                    norm.variance.iter_mut().for_each(|v| *v += 0.5 * next().abs());
+                    norm.variance
+                        .iter_mut()
+                        .for_each(|v| *v += 0.5 * next().abs());
                 }
                 if let Some(bias) = &mut layer.bias {
                     bias.iter_mut().for_each(|v| *v = 0.3 * next());

@@ -15,4 +15,4 @@ pub use cpu::{Batch, Engine, Isa, Loss, StepResult};
 pub use family::{Form, HourglassConfig, Residual};
 pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};
-pub use weights::{LayerGradient, LayerWeights, NORM_EPSILON, Normal, NormWeights, random_weights};
+pub use weights::{LayerGradient, LayerWeights, NORM_EPSILON, NormWeights, Normal, random_weights};

@@ -104,8 +104,7 @@ impl LayerWeights {
         if let Some(norm) = &self.norm {
             let per_output = layer.weight_len() / layer.outputs;
             for (channel, kernel) in weight.chunks_exact_mut(per_output).enumerate() {
-                let scale =
-                    norm.gamma[channel] / (norm.variance[channel] + NORM_EPSILON).sqrt();
+                let scale = norm.gamma[channel] / (norm.variance[channel] + NORM_EPSILON).sqrt();
                 for w in kernel {
                     *w *= scale;
                 }

@@ -9,7 +9,9 @@ use trainer::{Checkpoint, ExportNotes, export, verify};
 
 /// Write a checkpoint as an ONNX file with a model card inside.
 #[derive(Args)]
-#[command(after_help = "Example:\n  trainer export --weights runs/tiny/best.safetensors --output tiny.onnx")]
+#[command(
+    after_help = "Example:\n  trainer export --weights runs/tiny/best.safetensors --output tiny.onnx"
+)]
 pub struct ExportArgs {
     /// Checkpoint to export.
     #[arg(long, value_name = "FILE")]

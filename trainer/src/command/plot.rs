@@ -7,7 +7,9 @@ use trainer::plot;
 
 /// Draw the loss and PCK curves of one or several trainings.
 #[derive(Args)]
-#[command(after_help = "Example:\n  trainer plot --log runs/a/log.csv --log runs/b/log.csv --output curve.svg")]
+#[command(
+    after_help = "Example:\n  trainer plot --log runs/a/log.csv --log runs/b/log.csv --output curve.svg"
+)]
 pub struct PlotArgs {
     /// A training's log.csv; may be given several times.
     #[arg(long, required = true, value_name = "FILE")]

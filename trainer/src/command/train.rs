@@ -6,15 +6,16 @@ use clap::Args;
 use hourglass::{Form, HourglassConfig, Loss, Residual};
 use pose::{KeypointSet, Size};
 use trainer::{
-    Augmentation, DataSpec, OptimizerKind, SampleShape, Teaching, TrainDevice, TrainSettings,
-    train,
+    Augmentation, DataSpec, OptimizerKind, SampleShape, Teaching, TrainDevice, TrainSettings, train,
 };
 
 /// Train a network on annotated people.
 #[derive(Args)]
-#[command(after_help = "Example:\n  trainer train --tiny --mobile --input 192x192 \\\n    \
+#[command(
+    after_help = "Example:\n  trainer train --tiny --mobile --input 192x192 \\\n    \
     --data 'lspet:data/lspet' --data 'lsp:data/lsp?split=train#!0/10*2' \\\n    \
-    --validate 'lsp:data/lsp?split=train#0/10' --epochs 40 --output runs/tiny")]
+    --validate 'lsp:data/lsp?split=train#0/10' --epochs 40 --output runs/tiny"
+)]
 pub struct TrainArgs {
     /// Annotated people to train on: KIND:PATH[?OPTIONS][#[!]K/N][*REPEAT], where KIND is lsp,
     /// lspet, annotations or coco, #K/N takes every N-th person and *REPEAT takes each several
@@ -124,6 +125,9 @@ pub struct TrainArgs {
     /// Steps between two validations [default: an epoch].
     #[arg(long)]
     validate_every: Option<u64>,
+    /// Steps after which to end early; the learning rate falls as if the training went on.
+    #[arg(long)]
+    stop_after: Option<u64>,
     /// Weights to start from: a checkpoint of this trainer.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     weights: Option<PathBuf>,
@@ -148,16 +152,20 @@ fn parse_keypoints(name: &str) -> Result<KeypointSet, String> {
 
 /// Trains as the arguments say.
 pub fn run(args: TrainArgs) -> anyhow::Result<()> {
-    let threads = args.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let threads = args
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let settings = TrainSettings {
         network: HourglassConfig {
             stacks: args.stacks,
             channels: args.channels.unwrap_or(if args.tiny { 128 } else { 256 }),
             mobile: args.mobile,
             keypoints: args.keypoints.len(),
-            form: if args.classic { Form::Classic } else { Form::Lean },
+            form: if args.classic {
+                Form::Classic
+            } else {
+                Form::Lean
+            },
             residual: if args.residual_relu {
                 Residual::Relu
             } else {
@@ -198,6 +206,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         threads,
         photo_memory: args.photo_memory << 20,
         validate_every: args.validate_every,
+        stop_after: args.stop_after,
         weights: args.weights,
         resume: args.resume,
         output: args.output,

@@ -157,8 +157,7 @@ impl Conv<'_> {
         input: &[f32],
         packed: &Packed,
         output_gradient: OutputGradient<'_>,
-        weight_gradient: &mut [f32],
-        mut bias_gradient: Option<&mut [f32]>,
+        (weight_gradient, mut bias_gradient): (&mut [f32], Option<&mut [f32]>),
         mut input_gradient: Option<(&mut [f32], bool)>,
         scratch: &mut BackwardScratch,
     ) {
@@ -241,13 +240,19 @@ impl Conv<'_> {
             }
             return;
         }
-        for (from, row) in input.chunks_exact(channels).zip(rows.chunks_exact(channels)) {
+        for (from, row) in input
+            .chunks_exact(channels)
+            .zip(rows.chunks_exact(channels))
+        {
             for ((g, f), r) in weight_gradient.iter_mut().zip(from).zip(row) {
                 *g += f * r;
             }
         }
         if let Some((to, accumulate)) = input_gradient {
-            for (to, row) in to.chunks_exact_mut(channels).zip(rows.chunks_exact(channels)) {
+            for (to, row) in to
+                .chunks_exact_mut(channels)
+                .zip(rows.chunks_exact(channels))
+            {
                 for ((t, r), w) in to.iter_mut().zip(row).zip(&packed.forward) {
                     *t = if accumulate { *t } else { 0.0 } + r * w;
                 }

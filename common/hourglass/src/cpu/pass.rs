@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use super::conv::{BackwardScratch, Conv, OutputGradient, Packed};
 use super::norm;
-use super::resample::{
-    add, add_assign, max_pool, max_pool_gradient, sum_pool, upsample_add,
-};
+use super::resample::{add, add_assign, max_pool, max_pool_gradient, sum_pool, upsample_add};
 use crate::graph::{ConvLayer, Graph, MapShape, Node, NodeId};
 use crate::weights::{LayerGradient, LayerWeights, NORM_EPSILON, NormWeights};
 
@@ -297,11 +295,7 @@ impl Pass {
     }
 
     /// The buffer that collects a node's gradient, and whether it already holds a part of it.
-    fn gradient_buffer(
-        &mut self,
-        gradients: &mut NodeGradients,
-        node: NodeId,
-    ) -> (Vec<f32>, bool) {
+    fn gradient_buffer(&mut self, gradients: &mut NodeGradients, node: NodeId) -> (Vec<f32>, bool) {
         match gradients[node].take() {
             Some(shared) => (self.arena.unshare(shared), true),
             None => (self.arena.take(self.values[node].len()), false),
@@ -362,7 +356,7 @@ impl Pass {
                     beta.push(d_beta as f32);
                     gamma.push(d_gamma as f32);
                 }
-                        conv.backward(
+                conv.backward(
                     from,
                     packed,
                     OutputGradient::Computed(&|cells, dz| {
@@ -370,8 +364,7 @@ impl Pass {
                         let (dy, z) = (&gradient[range.clone()], &n.z[range]);
                         norm::gradient_rows(dy, z, &n.a, &n.b, relu, &n.a, &q, &r, dz);
                     }),
-                    &mut weight,
-                    bias.as_deref_mut(),
+                    (&mut weight, bias.as_deref_mut()),
                     input_gradient,
                     scratch,
                 );
@@ -396,8 +389,7 @@ impl Pass {
                         true => OutputGradient::Computed(&through_relu),
                         false => OutputGradient::Stored(gradient),
                     },
-                    &mut weight,
-                    bias.as_deref_mut(),
+                    (&mut weight, bias.as_deref_mut()),
                     input_gradient,
                     scratch,
                 );
