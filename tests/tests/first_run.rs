@@ -8,7 +8,7 @@ const RIGHT: f64 = 0.5;
 /// At least so many of the 16 keypoints of the sample must be right.
 const LEAST_RIGHT: usize = 11;
 /// Largest mean distance, in torsos, of the keypoints that the model is sure of.
-const LARGEST_MEAN: f64 = 0.5;
+const LARGEST_MEAN: f64 = 0.4;
 /// Confidence from which a keypoint is drawn.
 const SURE: f64 = 0.2;
 

@@ -150,7 +150,7 @@ fn rendered_people_become_a_network_that_runs() {
     // The best of the epochs of 48 people.
     let samples = card["training"]["samples"].as_u64().unwrap_or_default();
     assert!(
-        (48..=30 * 48).contains(&samples) && samples % 48 == 0,
+        (48..=30 * 48).contains(&samples) && samples.is_multiple_of(48),
         "{samples}"
     );
     assert_eq!(card["training"]["license_note"], "ours");

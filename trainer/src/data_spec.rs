@@ -69,6 +69,17 @@ impl FromStr for DataSpec {
 }
 
 impl DataSpec {
+    /// The specification with the last part of its path alone, for model cards: a folder of
+    /// somebody's machine is nobody else's business.
+    pub fn label(&self) -> String {
+        let (kind, rest) = self.text.split_once(':').unwrap_or(("", &self.text));
+        let path = rest.split(['?', '#', '*']).next().unwrap_or_default();
+        let options = &rest[path.len()..];
+        let path = path.split(',').next().unwrap_or_default();
+        let name = path.trim_end_matches('/').rsplit('/').next();
+        format!("{kind}:{}{options}", name.unwrap_or_default())
+    }
+
     /// Reads the people; those without a label are left out. Records with problems are reported
     /// through `warn` and left out.
     ///
@@ -107,5 +118,30 @@ impl DataSpec {
         }
         people.shrink_to_fit();
         Ok(people)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_holds_no_folder() {
+        let label = |text: &str| text.parse::<DataSpec>().unwrap().label();
+        assert_eq!(label("lspet:/data/lspet"), "lspet:lspet");
+        assert_eq!(
+            label("lsp:/a/b/lsp?split=train#!0/10*3"),
+            "lsp:lsp?split=train#!0/10*3"
+        );
+        assert_eq!(label("coco:x/people.json*2"), "coco:people.json*2");
+    }
+
+    #[test]
+    fn parts_and_repeats_are_checked() {
+        let message = |text: &str| text.parse::<DataSpec>().unwrap_err().to_string();
+        assert!(message("lsp:x*0").contains("what follows `*`"));
+        assert!(message("lsp:x#3/2").contains("K below N"));
+        assert!(message("lsp:x#many").contains("K/N"));
+        assert_eq!("lsp:x#0/2*4".parse::<DataSpec>().unwrap().repeat, 4);
     }
 }

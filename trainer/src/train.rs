@@ -104,12 +104,18 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         path: settings.output.clone(),
         source,
     })?;
+    let path = |name: &str| settings.output.join(name);
+    if !settings.resume && path(LAST).exists() {
+        return Err(TrainError::Setting(format!(
+            "{} already holds a training; give --resume to continue it, or another --output",
+            settings.output.display()
+        )));
+    }
     let mut log = TrainLog::open(&settings.output, settings.resume)?;
     let (people, order) = load_training(settings, &mut log)?;
     let validation = load_validation(settings, &mut log)?;
     let photos = Arc::new(Photos::new(settings.photo_memory));
 
-    let path = |name: &str| settings.output.join(name);
     let start = match (settings.resume, &settings.weights) {
         (true, _) => Some(Checkpoint::load(&path(LAST))?),
         (false, Some(weights)) => Some(Checkpoint::load(weights)?),
@@ -147,7 +153,7 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         samples: start.as_ref().map_or(0, |start| start.info.samples),
         epoch_samples: order.len() as u64,
         best: 0.0,
-        data: settings.data.iter().map(ToString::to_string).collect(),
+        data: settings.data.iter().map(DataSpec::label).collect(),
     };
     let mut stepper = Stepper::new(
         &graph,
@@ -277,7 +283,7 @@ fn check(settings: &TrainSettings) -> Result<(), TrainError> {
     if settings.batch == 0 || settings.epochs == 0 {
         return fail("batch size and epochs must be 1 or more".to_owned());
     }
-    if settings.network.stacks == 0 || settings.network.channels % 4 != 0 {
+    if settings.network.stacks == 0 || !settings.network.channels.is_multiple_of(4) {
         return fail(format!(
             "{} stacks of {} channels: stacks must be 1 or more, channels a multiple of 4",
             settings.network.stacks, settings.network.channels

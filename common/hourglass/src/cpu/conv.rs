@@ -152,6 +152,7 @@ impl Conv<'_> {
     /// Adds the gradient of the weights (in packed order) to
     /// `weight_gradient`, that of the bias to `bias_gradient`, and writes that of the input, or
     /// adds it when the flag beside it is set.
+    #[allow(clippy::too_many_arguments)]
     pub fn backward(
         &self,
         input: &[f32],
