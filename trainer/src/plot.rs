@@ -98,6 +98,7 @@ fn draw(
         .build_cartesian_2d(0.0..samples, 0.0..100.0)?;
     pck.configure_mesh()
         .x_desc("samples")
+        .max_light_lines(0)
         .x_label_formatter(&thousands)
         .draw()?;
     let mut loss = ChartBuilder::on(&panels[1])
@@ -108,6 +109,7 @@ fn draw(
         .build_cartesian_2d(0.0..samples, (low * 0.9..high * 1.1).log_scale())?;
     loss.configure_mesh()
         .x_desc("samples")
+        .max_light_lines(0)
         .x_label_formatter(&thousands)
         .y_label_formatter(&|value| format!("{value:.4}"))
         .draw()?;

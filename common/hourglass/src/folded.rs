@@ -25,7 +25,6 @@ pub fn fold(graph: &Graph, weights: &[LayerWeights]) -> (Graph, Vec<FoldedLayer>
     let mut scales: Vec<Option<(&[f32], usize)>> = vec![None; graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate().skip(1) {
         new_id[id] = match *node {
-            Node::Input => 0,
             Node::Conv { layer, input } => {
                 let (description, values) = (&graph.layers[layer], &weights[kept[layer]]);
                 if is_scale(description) && is_read_by_pointwise_alone(&graph, id) {
@@ -52,17 +51,7 @@ pub fn fold(graph: &Graph, weights: &[LayerWeights]) -> (Graph, Vec<FoldedLayer>
                     },
                 )
             }
-            Node::Add { a, b } => folded.push(Node::Add {
-                a: new_id[a],
-                b: new_id[b],
-            }),
-            Node::MaxPool { input } => folded.push(Node::MaxPool {
-                input: new_id[input],
-            }),
-            Node::UpsampleAdd { low, high } => folded.push(Node::UpsampleAdd {
-                low: new_id[low],
-                high: new_id[high],
-            }),
+            node => folded.push(node.on(|input| new_id[input])),
         };
     }
     folded.outputs = graph.outputs.iter().map(|&output| new_id[output]).collect();

@@ -102,6 +102,28 @@ impl Node {
         };
         first.into_iter().chain(second)
     }
+
+    /// The same operation on other nodes.
+    pub fn on(self, other: impl Fn(NodeId) -> NodeId) -> Node {
+        match self {
+            Node::Input => Node::Input,
+            Node::Conv { layer, input } => Node::Conv {
+                layer,
+                input: other(input),
+            },
+            Node::Add { a, b } => Node::Add {
+                a: other(a),
+                b: other(b),
+            },
+            Node::MaxPool { input } => Node::MaxPool {
+                input: other(input),
+            },
+            Node::UpsampleAdd { low, high } => Node::UpsampleAdd {
+                low: other(low),
+                high: other(high),
+            },
+        }
+    }
 }
 
 /// Channels and size of one node's map.
@@ -240,22 +262,11 @@ impl Graph {
                 continue;
             }
             new_id[id] = match *node {
-                Node::Input => 0,
                 Node::Conv { layer, input } => {
                     kept_layers.push(layer);
                     graph.conv(new_id[input], self.layers[layer].clone())
                 }
-                Node::Add { a, b } => graph.push(Node::Add {
-                    a: new_id[a],
-                    b: new_id[b],
-                }),
-                Node::MaxPool { input } => graph.push(Node::MaxPool {
-                    input: new_id[input],
-                }),
-                Node::UpsampleAdd { low, high } => graph.push(Node::UpsampleAdd {
-                    low: new_id[low],
-                    high: new_id[high],
-                }),
+                node => graph.push(node.on(|input| new_id[input])),
             };
         }
         graph.outputs = last.map(|id| new_id[id]).into_iter().collect();

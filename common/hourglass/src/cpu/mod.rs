@@ -6,11 +6,13 @@
 //! A general autodiff engine gives the same gradients; this one is several times faster on the
 //! depthwise-separable networks, and the tests compare the two.
 
+mod arena;
 mod conv;
 mod depthwise;
 mod engine;
 mod gemm;
 pub(crate) mod isa;
+mod moments;
 mod norm;
 mod pass;
 mod resample;

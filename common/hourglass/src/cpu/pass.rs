@@ -1,10 +1,11 @@
 //! One forward and backward pass of one worker over its share of a batch.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::arena::Arena;
 use super::conv::{BackwardScratch, Conv, OutputGradient, Packed};
+use super::moments::Moments;
 use super::norm;
 use super::resample::{add, add_assign, max_pool, max_pool_gradient, sum_pool, upsample_add};
 use crate::graph::{ConvLayer, Graph, MapShape, Node, NodeId};
@@ -17,42 +18,6 @@ pub(super) enum Statistics {
     Batch,
     /// From the running averages, as in use.
     Running,
-}
-
-/// Buffers by length, reused from step to step so that no page is faulted in twice.
-#[derive(Default)]
-struct Arena {
-    free: HashMap<usize, Vec<Vec<f32>>>,
-}
-
-impl Arena {
-    /// A buffer of `len` values with arbitrary content.
-    fn take(&mut self, len: usize) -> Vec<f32> {
-        self.free
-            .get_mut(&len)
-            .and_then(Vec::pop)
-            .unwrap_or_else(|| vec![0.0; len])
-    }
-
-    fn give(&mut self, buffer: Vec<f32>) {
-        self.free.entry(buffer.len()).or_default().push(buffer);
-    }
-
-    /// Takes a shared buffer back, if this was the last share.
-    fn give_shared(&mut self, buffer: Rc<Vec<f32>>) {
-        if let Ok(buffer) = Rc::try_unwrap(buffer) {
-            self.give(buffer);
-        }
-    }
-
-    /// A buffer of one's own: the shared one where nobody else holds it, else a copy.
-    fn unshare(&mut self, buffer: Rc<Vec<f32>>) -> Vec<f32> {
-        Rc::try_unwrap(buffer).unwrap_or_else(|shared| {
-            let mut copy = self.take(shared.len());
-            copy.copy_from_slice(&shared);
-            copy
-        })
-    }
 }
 
 /// Gradients of the nodes. Both summands of a sum share one buffer until one of them adds to it:
@@ -424,63 +389,5 @@ fn zero_gradient(layer: &ConvLayer) -> LayerGradient {
             mean: vec![0.0; layer.outputs],
             variance: vec![1.0; layer.outputs],
         }),
-    }
-}
-
-/// Sums per channel: f32 within a block of rows, f64 over the blocks, so that the variance of
-/// hundreds of thousands of rows keeps its digits.
-struct Moments {
-    sum: Vec<f64>,
-    square: Vec<f64>,
-    block: [Vec<f32>; 2],
-}
-
-impl Moments {
-    /// Rows that are summed in f32.
-    const ROWS: usize = 256;
-
-    fn new(channels: usize) -> Self {
-        Self {
-            sum: vec![0.0; channels],
-            square: vec![0.0; channels],
-            block: [vec![0.0; channels], vec![0.0; channels]],
-        }
-    }
-
-    fn add(&mut self, rows: &[f32]) {
-        for rows in rows.chunks(Self::ROWS * self.sum.len()) {
-            let [sum, square] = &mut self.block;
-            norm::add_moments(rows, sum, square);
-            self.flush();
-        }
-    }
-
-    fn add_gradient(&mut self, dy: &[f32], z: &[f32], a: &[f32], b: &[f32], relu: bool) {
-        let [sum, product] = &mut self.block;
-        norm::add_gradient_moments(dy, z, a, b, relu, sum, product);
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        let [sum, square] = &mut self.block;
-        for (total, part) in self.sum.iter_mut().zip(sum) {
-            *total += f64::from(std::mem::take(part));
-        }
-        for (total, part) in self.square.iter_mut().zip(square) {
-            *total += f64::from(std::mem::take(part));
-        }
-    }
-
-    /// Mean and biased variance over `rows` rows.
-    fn finish(&self, rows: usize) -> (Vec<f32>, Vec<f32>) {
-        let rows = rows as f64;
-        self.sum
-            .iter()
-            .zip(&self.square)
-            .map(|(sum, square)| {
-                let mean = sum / rows;
-                (mean as f32, (square / rows - mean * mean).max(0.0) as f32)
-            })
-            .unzip()
     }
 }
