@@ -256,14 +256,18 @@ impl MapSpec {
                 names.join(", ")
             ))
         })?;
-        // A classifier is known by this before its user is asked for what a card would say.
+        // A classifier is known by this before its user is asked for what a card would say. Where
+        // sizes are left open, the declared shape may be a mere placeholder; the engine finds out.
+        let stated = |shape: &[Dimension]| shape.iter().skip(1).all(|d| d.fixed().is_some());
         match output.dimensions() {
-            Some(shape) if shape.len() != 4 => Err(not_heatmap(format!(
-                "its output `{}` has shape {}; expected [1, keypoints, height, width] or \
+            Some(shape) if !shape.is_empty() && shape.len() != 4 && stated(&shape) => {
+                Err(not_heatmap(format!(
+                    "its output `{}` has shape {}; expected [1, keypoints, height, width] or \
                  [1, height, width, keypoints]",
-                output.name,
-                show(&shape)
-            ))),
+                    output.name,
+                    show(&shape)
+                )))
+            }
             _ => Ok(output.name.clone()),
         }
     }
