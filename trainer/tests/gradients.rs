@@ -133,6 +133,8 @@ fn engine_and_autodiff_agree() {
             }
         }
         assert!(checked > 150, "{checked} tensors compared");
+        // Both sides compute in f32, where a value next to zero may fall on either side of a ReLU;
+        // PyTorch's own f32 is up to 4.3e-3 from its f64 on such networks (tests/tools/README.md).
         let error = relative(&all_found, &all_expected);
         assert!(
             error < 1e-3,
