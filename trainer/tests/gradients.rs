@@ -137,7 +137,7 @@ fn engine_and_autodiff_agree() {
         // PyTorch's own f32 is up to 4.3e-3 from its f64 on such networks (tests/tools/README.md).
         let error = relative(&all_found, &all_expected);
         assert!(
-            error < 1e-3,
+            error < 5e-3,
             "{config:?}: relative error {error:e} over all"
         );
 
