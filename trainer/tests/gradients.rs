@@ -136,8 +136,12 @@ fn engine_and_autodiff_agree() {
         // Both sides compute in f32, where a value next to zero may fall on either side of a ReLU;
         // PyTorch's own f32 is up to 4.3e-3 from its f64 on such networks (tests/tools/README.md).
         let error = relative(&all_found, &all_expected);
+        let bound = match residual {
+            Residual::Relu => 5e-3,
+            Residual::Linear => 1e-3,
+        };
         assert!(
-            error < 5e-3,
+            error < bound,
             "{config:?}: relative error {error:e} over all"
         );
 
