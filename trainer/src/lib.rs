@@ -8,35 +8,49 @@
 // burn's types nest deeply.
 #![recursion_limit = "256"]
 
+mod augmentation;
 mod average;
+mod changes;
 mod checkpoint;
 mod data_spec;
 mod device;
 mod error;
 mod evaluate;
 mod export;
+mod filters;
+mod import;
+mod keypoint_weights;
 mod loader;
 mod log;
 mod network;
+mod optimizer;
 mod photos;
 mod plot;
 mod random;
 mod sample;
 mod schedule;
+mod state;
 mod stepper;
 mod teaching;
+mod tensor_loss;
 mod train;
 
+pub use augmentation::{Augmentation, Law, Spread};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use data_spec::DataSpec;
 pub use device::TrainDevice;
 pub use error::TrainError;
 pub use evaluate::{eval_settings, evaluate_on_device, evaluate_weights};
 pub use export::{ExportNotes, TOLERANCE, export, verify};
+pub use import::{FileTensor, Fit, Start, WeightFile};
+pub use keypoint_weights::KeypointWeights;
 pub use network::Network;
+pub use optimizer::{OptimizerKind, OptimizerSettings};
 pub use photos::Photos;
 pub use plot::plot;
-pub use sample::{Augmentation, MEAN, STD, SampleShape};
-pub use stepper::{OptimizerKind, Stepper, tensors};
+pub use sample::{MEAN, STD, SampleShape};
+pub use schedule::{Decay, Moment, Schedule, Span};
+pub use state::{LAST, LAST_AVERAGE, STATE, TrainingState};
+pub use stepper::{StepReport, Stepper, tensors};
 pub use teaching::Teaching;
 pub use train::{BEST, TrainOutcome, TrainSettings, train};

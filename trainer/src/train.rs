@@ -4,23 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hourglass::{HourglassConfig, LayerWeights, Loss, random_weights};
+use hourglass::{Graph, HourglassConfig, Loss, random_weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use pose::{KeypointSet, Size};
 
+use crate::augmentation::Augmentation;
 use crate::average::Average;
 use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::data_spec::DataSpec;
 use crate::device::TrainDevice;
 use crate::error::TrainError;
 use crate::evaluate::{eval_settings, evaluate_weights};
+use crate::import::Start;
+use crate::keypoint_weights::KeypointWeights;
 use crate::loader::{Loader, LoaderSettings};
 use crate::log::{EpochRecord, TrainLog};
+use crate::optimizer::OptimizerSettings;
 use crate::photos::Photos;
 use crate::random::Draw;
-use crate::sample::{Augmentation, SampleShape};
-use crate::schedule::CosineSchedule;
-use crate::stepper::{OptimizerKind, Stepper};
+use crate::sample::SampleShape;
+use crate::schedule::{Decay, Schedule, Span};
+use crate::state::{LAST, TrainingState};
+use crate::stepper::Stepper;
 use crate::teaching::Teaching;
 
 /// Everything that decides the course of a training.
@@ -40,19 +45,27 @@ pub struct TrainSettings {
     pub shape: SampleShape,
     /// Random changes of the samples.
     pub augmentation: Augmentation,
+    /// Keypoints that count more or less than others.
+    pub keypoint_weights: KeypointWeights,
     /// What is minimized.
     pub loss: Loss,
     /// Samples of a step.
     pub batch: usize,
     /// Passes over the data.
     pub epochs: u64,
-    /// Optimizer and weight decay (for AdamW).
-    pub optimizer: (OptimizerKind, f32),
+    /// How gradients become steps.
+    pub optimizer: OptimizerSettings,
+    /// Batches of a step; their gradients are averaged.
+    pub accumulate: usize,
+    /// Length that gradients are shortened to.
+    pub clip_norm: Option<f32>,
     /// Peak of the learning rate.
     pub learning_rate: f64,
     /// Steps of linear warm-up.
     pub warmup: u64,
-    /// Last learning rate as a fraction of the peak.
+    /// How the rate falls.
+    pub decay: Decay,
+    /// Last learning rate of a cosine or polynomial decay, as a fraction of the peak.
     pub final_rate: f64,
     /// Decay of the weights' moving average, 0 for none.
     pub average: f32,
@@ -70,6 +83,8 @@ pub struct TrainSettings {
     pub stop_after: Option<u64>,
     /// Weights to start from.
     pub weights: Option<PathBuf>,
+    /// Take of the weights what fits.
+    pub partial: bool,
     /// Continue the training in `output`.
     pub resume: bool,
     /// Folder of checkpoints and logs.
@@ -89,9 +104,6 @@ pub struct TrainOutcome {
 
 /// File of the best checkpoint in a training's folder.
 pub const BEST: &str = "best.safetensors";
-const LAST: &str = "last.safetensors";
-const LAST_AVERAGE: &str = "last-average.safetensors";
-const OPTIMIZER: &str = "optimizer.bpk";
 
 /// Trains and writes `best.safetensors`, `last.safetensors`, `log.csv` and `train.log` into the
 /// output folder.
@@ -116,15 +128,32 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
     let validation = load_validation(settings, &mut log)?;
     let photos = Arc::new(Photos::new(settings.photo_memory));
 
-    let start = match (settings.resume, &settings.weights) {
-        (true, _) => Some(Checkpoint::load(&path(LAST))?),
-        (false, Some(weights)) => Some(Checkpoint::load(weights)?),
-        (false, None) => None,
+    let random = |graph: &Graph| {
+        let mut draw = Draw::new(settings.seed, [u64::MAX, 0]);
+        random_weights(graph, &mut || draw.normal())
     };
-    let network = start
-        .as_ref()
-        .map_or(&settings.network, |start| &start.info.network)
-        .clone();
+    let state = match settings.resume {
+        true => Some(TrainingState::load(&settings.output)?),
+        false => None,
+    };
+    let (network, weights, trained) = match (&state, &settings.weights) {
+        (Some(state), _) => {
+            let info = &state.info;
+            (info.network.clone(), state.weights.clone(), info.samples)
+        }
+        (None, Some(path)) => {
+            let start = Start::from_file(path, settings.partial, &settings.network, random)?;
+            if let Some(note) = &start.note {
+                log.line(note)?;
+            }
+            (start.network, start.weights, start.samples)
+        }
+        (None, None) => {
+            let network = settings.network.clone();
+            let weights = random(&network.graph());
+            (network, weights, 0)
+        }
+    };
     if network.keypoints != settings.keypoints.len() {
         return Err(TrainError::Setting(format!(
             "the weights have {} heatmaps, the keypoint set `{}` has {} names",
@@ -134,14 +163,8 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         )));
     }
     let graph = network.graph();
-    let weights = match &start {
-        Some(start) => start.weights.clone(),
-        None => {
-            let mut draw = Draw::new(settings.seed, [u64::MAX, 0]);
-            random_weights(&graph, &mut || draw.normal())
-        }
-    };
-    let steps_per_epoch = (order.len() as u64).div_ceil(settings.batch as u64).max(1);
+    let batches_per_epoch = (order.len() as u64).div_ceil(settings.batch as u64).max(1);
+    let steps_per_epoch = batches_per_epoch.div_ceil(settings.accumulate as u64);
     let total = steps_per_epoch * settings.epochs;
     let mut info = CheckpointInfo {
         network: network.clone(),
@@ -150,7 +173,7 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         sigma: settings.shape.sigma,
         margin: settings.shape.margin,
         step: 0,
-        samples: start.as_ref().map_or(0, |start| start.info.samples),
+        samples: trained,
         epoch_samples: order.len() as u64,
         best: 0.0,
         data: settings.data.iter().map(DataSpec::label).collect(),
@@ -158,24 +181,27 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
     let mut stepper = Stepper::new(
         &graph,
         weights.clone(),
-        settings.optimizer,
+        &settings.optimizer,
         &settings.device,
         settings.threads,
-    )?;
+    )?
+    .clip(settings.clip_norm);
     let mut average = Average::new(settings.average, weights);
-    if settings.resume {
-        let last = start.map(|start| start.info);
-        info.step = last.as_ref().map_or(0, |info| info.step);
-        info.best = last.as_ref().map_or(0.0, |info| info.best);
-        stepper = stepper.load_optimizer(settings.optimizer, &path(OPTIMIZER))?;
-        let kept = Checkpoint::load(&path(LAST_AVERAGE))?;
-        average = Average::resume(settings.average, kept.weights, info.step);
+    if let Some(state) = state {
+        info.step = state.info.step;
+        info.best = state.info.best;
+        stepper = stepper.resume_optimizer(&settings.optimizer, state.optimizer)?;
+        average = Average::resume(settings.average, state.average, info.step);
     }
-    let schedule = CosineSchedule {
+    let schedule = Schedule {
         peak: settings.learning_rate,
         warmup: settings.warmup,
-        total,
         floor: settings.final_rate,
+        decay: settings.decay.clone(),
+        span: Span {
+            total,
+            epoch: steps_per_epoch,
+        },
     };
     let loader_settings = LoaderSettings {
         shape: settings.shape.clone(),
@@ -196,14 +222,14 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         order.len(),
         validation.len(),
         settings.epochs,
-        settings.batch,
+        settings.batch * settings.accumulate,
     ))?;
     let mut loader = Loader::start(
         Arc::new(people),
         order,
         photos.clone(),
         loader_settings,
-        info.step,
+        info.step * settings.accumulate as u64,
     );
     let eval = eval_settings(&settings.shape, &settings.keypoints);
     let end = settings.stop_after.map_or(total, |stop| stop.min(total));
@@ -211,21 +237,31 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
     let interval = settings.validate_every.unwrap_or(steps_per_epoch);
     let mut window = Window::default();
     while info.step < end {
-        let loaded = loader.next_batch()?;
+        let mut loaded = loader.next_batch()?;
         let started = Instant::now();
         let rate = schedule.rate(info.step);
-        let loss = stepper.step(&loaded.batch, settings.loss, rate);
-        if !loss.is_finite() {
+        let mut ids = Vec::with_capacity(settings.accumulate);
+        for part in 0..settings.accumulate {
+            if part > 0 {
+                loaded = loader.next_batch()?;
+            }
+            stepper.add(&loaded.batch, settings.loss);
+            ids.push(std::mem::take(&mut loaded.ids));
+        }
+        let report = stepper.apply(rate);
+        if let Some((batch, loss)) = report.fault() {
             return Err(TrainError::Diverged {
                 loss,
                 step: info.step,
-                samples: loaded.ids.join(", "),
+                samples: ids[batch].join(", "),
             });
         }
+        let loss = report.loss();
+        let samples = settings.batch * settings.accumulate;
         average.update(stepper.weights());
         info.step += 1;
-        info.samples += settings.batch as u64;
-        window.add(loss, settings.batch, started.elapsed());
+        info.samples += samples as u64;
+        window.add(loss, samples, started.elapsed());
         bar.set_position(info.step);
         bar.set_message(format!(
             "loss {:.6}  {:.1}/s",
@@ -289,7 +325,32 @@ fn check(settings: &TrainSettings) -> Result<(), TrainError> {
             settings.network.stacks, settings.network.channels
         ));
     }
-    Ok(())
+    if settings.accumulate == 0 {
+        return fail("a step needs 1 batch or more".to_owned());
+    }
+    if let Some(clip) = settings.clip_norm.filter(|clip| !(*clip > 0.0)) {
+        return fail(format!(
+            "gradients shortened to {clip}: must be more than 0"
+        ));
+    }
+    let augmentation = &settings.augmentation;
+    let possible = augmentation.clone().for_keypoints(&settings.keypoints);
+    if possible.vertical_flip < augmentation.vertical_flip {
+        return fail(format!(
+            "vertical flip: the keypoint set `{}` names no pair for it (`v` in its match points)",
+            settings.keypoints.name
+        ));
+    }
+    let faults = [
+        settings.optimizer.fault(),
+        settings.decay.fault(),
+        augmentation.fault(),
+        settings.loss.fault(settings.keypoints.len()),
+    ];
+    match faults.into_iter().flatten().next() {
+        Some(fault) => fail(fault),
+        None => Ok(()),
+    }
 }
 
 type Training = (Vec<dataset::Person>, Vec<u32>);
@@ -314,6 +375,9 @@ fn load_training(settings: &TrainSettings, log: &mut TrainLog) -> Result<Trainin
     if people.is_empty() {
         return Err(no_people("training", &settings.data));
     }
+    settings
+        .keypoint_weights
+        .apply(&mut people, &settings.keypoints)?;
     Ok((people, order))
 }
 
@@ -359,17 +423,20 @@ fn save(
     average: &Average,
     better: bool,
 ) -> Result<(), TrainError> {
-    let checkpoint = |weights: &[LayerWeights]| Checkpoint {
+    let state = TrainingState {
         info: info.clone(),
-        weights: weights.to_vec(),
+        weights: stepper.weights().to_vec(),
+        average: average.weights().to_vec(),
+        optimizer: stepper.optimizer_state()?,
     };
-    let averaged = checkpoint(average.weights());
     if better {
-        averaged.save(&output.join(BEST))?;
+        let best = Checkpoint {
+            info: info.clone(),
+            weights: state.average.clone(),
+        };
+        best.save(&output.join(BEST))?;
     }
-    stepper.save_optimizer(&output.join(OPTIMIZER))?;
-    averaged.save(&output.join(LAST_AVERAGE))?;
-    checkpoint(stepper.weights()).save(&output.join(LAST))
+    state.save(output)
 }
 
 fn progress_bar(total: u64, position: u64) -> ProgressBar {

@@ -5,11 +5,16 @@
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use hourglass::{
-    Batch, Engine, Form, HourglassConfig, LayerWeights, Loss, Residual, random_weights,
+    Batch, Engine, Form, HourglassConfig, LayerWeights, Loss, LossKind, Residual, random_weights,
 };
 use trainer::{Network, tensors};
 
-const LOSS: Loss = Loss { foreground: 0.4 };
+const LOSS: Loss = Loss {
+    kind: LossKind::Mse,
+    foreground: 0.4,
+    delta: 1.0,
+    hard_keypoints: 0,
+};
 
 fn noise(seed: u64) -> impl FnMut() -> f32 {
     let mut state = seed;

@@ -6,7 +6,8 @@ use clap::Args;
 use hourglass::{Form, HourglassConfig, Loss, Residual};
 use pose::{KeypointSet, Size};
 use trainer::{
-    Augmentation, DataSpec, OptimizerKind, SampleShape, Teaching, TrainDevice, TrainSettings, train,
+    Augmentation, DataSpec, OptimizerKind, OptimizerSettings, SampleShape, Teaching, TrainDevice,
+    TrainSettings, train,
 };
 
 /// Train a network on annotated people.
@@ -99,7 +100,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = Augmentation::default().rotation)]
     rotation: f32,
     /// Largest relative change of the colours.
-    #[arg(long, default_value_t = Augmentation::default().colour)]
+    #[arg(long, default_value_t = 0.3)]
     colour: f32,
     /// Largest shift of the crop, as a fraction of its side.
     #[arg(long, default_value_t = Augmentation::default().shift)]
@@ -185,18 +186,24 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         augmentation: Augmentation {
             scale: args.scale,
             rotation: args.rotation,
-            colour: args.colour,
             shift: args.shift,
             half_body: args.half_body,
             cutout: args.cutout,
             ..Augmentation::default()
-        },
+        }
+        .colour(args.colour),
+        keypoint_weights: Default::default(),
         loss: Loss {
             foreground: args.foreground,
+            ..Loss::default()
         },
         batch: args.batch,
         epochs: args.epochs,
-        optimizer: (args.optimizer, args.weight_decay),
+        optimizer: OptimizerSettings::new(args.optimizer),
+        accumulate: 1,
+        clip_norm: None,
+        decay: Default::default(),
+        partial: false,
         learning_rate: args.learning_rate,
         warmup: args.warmup,
         final_rate: args.final_rate,
