@@ -10,6 +10,8 @@
 
 mod average;
 mod checkpoint;
+pub mod config;
+mod curves;
 mod data_spec;
 mod device;
 mod error;
@@ -18,25 +20,37 @@ mod export;
 mod loader;
 mod log;
 mod network;
+mod options;
 mod photos;
 mod plot;
 mod random;
 mod sample;
 mod schedule;
+mod settings;
 mod stepper;
+mod stop;
 mod teaching;
+mod tensorboard;
 mod train;
 
 pub use checkpoint::{Checkpoint, CheckpointInfo};
+pub use curves::{Axis, CurvePoint, Curves, Quantity};
 pub use data_spec::DataSpec;
 pub use device::TrainDevice;
 pub use error::TrainError;
 pub use evaluate::{eval_settings, evaluate_on_device, evaluate_weights};
 pub use export::{ExportNotes, TOLERANCE, export, verify};
 pub use network::Network;
+pub use options::{
+    AugmentationOptions, CourseOptions, DataOptions, MachineOptions, NetworkOptions, RunOptions,
+    TrainOptions, parse_size,
+};
 pub use photos::Photos;
-pub use plot::plot;
+pub use plot::{PlotOptions, plot};
 pub use sample::{Augmentation, MEAN, STD, SampleShape};
+pub use settings::TrainSettings;
 pub use stepper::{OptimizerKind, Stepper, tensors};
+pub use stop::StopRequest;
 pub use teaching::Teaching;
-pub use train::{BEST, TrainOutcome, TrainSettings, train};
+pub use tensorboard::{EventWriter, Scalar, read_events};
+pub use train::{BEST, TrainEnd, TrainOutcome, train};
