@@ -166,9 +166,8 @@ impl WeightFile {
         for tensor in list {
             let foreign = nested.is_some_and(|prefix| !tensor.name.starts_with(prefix));
             let counter = tensor.name.ends_with("num_batches_tracked");
-            // Parts of this trainer's own state files.
-            let state = file.info.is_some()
-                && (tensor.name.starts_with("average/") || tensor.name == "optimizer");
+            // In this trainer's own state files.
+            let state = file.info.is_some() && tensor.name.starts_with("average/");
             if foreign || counter || state {
                 continue;
             }

@@ -33,7 +33,7 @@ pub struct LoaderSettings {
 pub struct LoadedBatch {
     /// The samples.
     pub batch: Batch,
-    /// Their ids, in order.
+    /// Their ids with the names of their photos, in order.
     pub ids: Vec<String>,
 }
 
@@ -174,7 +174,8 @@ fn make_batch(
                 weights,
             },
         )?;
-        ids.push(person.id.clone());
+        let photo = person.image.file_name().unwrap_or_default();
+        ids.push(format!("{} ({})", person.id, photo.to_string_lossy()));
     }
     Ok(LoadedBatch { batch, ids })
 }

@@ -1,7 +1,8 @@
 //! The command line: parses arguments and calls the library.
 
-use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod command;
 
@@ -22,18 +23,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Train(args) => command::train::run(*args),
-        Command::Eval(args) => command::eval::run(args),
-        Command::Export(args) => command::export::run(args),
-        Command::Plot(args) => command::plot::run(args),
+    let matches = match command::config::parse(Cli::command()) {
+        Ok(matches) => matches,
+        Err(code) => return code,
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let record = command::config::record(&Cli::command(), &matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = |()| ExitCode::SUCCESS;
+    let result = match cli.command {
+        Command::Train(args) => command::train::run(*args, record),
+        Command::Eval(args) => command::eval::run(args).map(done),
+        Command::Export(args) => command::export::run(args).map(done),
+        Command::Plot(args) => command::plot::run(args).map(done),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -22,6 +22,7 @@ const OPTIMIZER: &str = "optimizer.bpk";
 
 const AVERAGE: &str = "average/";
 const OPTIMIZER_TENSOR: &str = "optimizer";
+const PROGRESS_TENSOR: &str = "progress";
 
 /// Everything that decides how a training goes on, beside its settings. One file holds it all, so
 /// that its parts are always of the same step, whenever the machine loses its power.
@@ -35,6 +36,8 @@ pub struct TrainingState {
     pub average: Vec<LayerWeights>,
     /// The optimizer's state, see [`crate::Stepper::optimizer_state`].
     pub optimizer: Vec<u8>,
+    /// What the loop counts, in its own words.
+    pub progress: String,
 }
 
 impl TrainingState {
@@ -59,6 +62,12 @@ impl TrainingState {
             dtype: Dtype::U8,
             shape: vec![self.optimizer.len()],
             bytes: self.optimizer.clone(),
+        });
+        all.push(Entry {
+            name: PROGRESS_TENSOR.to_owned(),
+            dtype: Dtype::U8,
+            shape: vec![self.progress.len()],
+            bytes: self.progress.clone().into_bytes(),
         });
         write_entries(&folder.join(STATE), &self.info, &all)?;
         // The state that it replaces.
@@ -89,13 +98,15 @@ impl TrainingState {
         let info = info.ok_or_else(|| fail("holds no description".to_owned()))?;
         let graph = info.network.graph();
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
-        let optimizer = file
-            .tensor(OPTIMIZER_TENSOR)
-            .map_err(|error| fail(error.to_string()))?;
+        let part = |name: &str| match file.tensor(name) {
+            Ok(tensor) => Ok(tensor.data().to_vec()),
+            Err(_) => Err(fail(format!("lacks `{name}`"))),
+        };
         Ok(Self {
             weights: read_layers(&file, "", &graph).map_err(fail)?,
             average: read_layers(&file, AVERAGE, &graph).map_err(fail)?,
-            optimizer: optimizer.data().to_vec(),
+            optimizer: part(OPTIMIZER_TENSOR)?,
+            progress: String::from_utf8_lossy(&part(PROGRESS_TENSOR)?).into_owned(),
             info,
         })
     }
@@ -108,6 +119,7 @@ impl TrainingState {
             weights: last.weights,
             average: average.weights,
             optimizer: read(&folder.join(OPTIMIZER))?,
+            progress: String::new(),
         })
     }
 }

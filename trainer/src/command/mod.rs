@@ -1,5 +1,6 @@
 //! One file for each subcommand: its arguments and what it does with them.
 
+pub mod config;
 pub mod eval;
 pub mod export;
 pub mod plot;

@@ -1,0 +1,153 @@
+//! The command line over a configuration file.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{ConfigError, ConfigFile, Mode, nearest};
+
+/// Why arguments and file do not make a whole.
+#[derive(Debug, Error)]
+pub enum LayerError {
+    /// The command line is wrong, or something is missing in both.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Options that are about configuration files and cannot stand in one.
+const OUTSIDE: [&str; 4] = ["config", "print-config", "help", "version"];
+
+/// Whether an option is there or not, and has no other value.
+pub(super) fn is_switch(option: &Arg) -> bool {
+    option.get_value_parser().type_id() == std::any::TypeId::of::<bool>()
+}
+
+/// The options of `command` that a file may hold.
+pub(super) fn options(command: &Command) -> impl Iterator<Item = &Arg> {
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some_and(|long| !OUTSIDE.contains(&long)))
+}
+
+/// The command with switches that also take `=true` and `=false`.
+pub fn with_switch_values(command: Command) -> Command {
+    command.mut_args(|arg| match arg.get_action() {
+        ArgAction::SetTrue if arg.get_long().is_some() => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .value_parser(value_parser!(bool))
+            .default_missing_value("true")
+            .default_value("false"),
+        _ => arg,
+    })
+}
+
+/// The words of a command line for `command` that say what the file's table of `mode` and
+/// `arguments` (without the program's name) say together; what stands in `arguments` goes before
+/// the file.
+///
+/// # Errors
+/// Wrong arguments, or a wrong file. Options that must be there and are in neither are no error
+/// here: parsing the words finds them.
+pub fn layer(
+    command: &Command,
+    file: &ConfigFile,
+    mode: Mode,
+    arguments: &[OsString],
+) -> Result<Vec<OsString>, LayerError> {
+    let command = with_switch_values(command.clone());
+    let given = parse_some(&command, arguments)?;
+    let mut all = Vec::new();
+    for (key, value) in file.table(mode) {
+        let wrong = |reason: String| ConfigError::Value {
+            path: file.path.clone(),
+            key: ConfigFile::full_key(mode, key),
+            reason,
+        };
+        let option = options(&command).find(|arg| arg.get_long() == Some(key));
+        let option = option.ok_or_else(|| ConfigError::UnknownKey {
+            path: file.path.clone(),
+            key: ConfigFile::full_key(mode, key),
+            nearest: nearest(key, options(&command).filter_map(Arg::get_long)),
+        })?;
+        let words = words(option, value).map_err(wrong)?;
+        parse_some(&command, &words).map_err(|error| wrong(reason(&error)))?;
+        if !overridden(&command, option, &given) {
+            all.extend(words);
+        }
+    }
+    all.extend_from_slice(arguments);
+    Ok(all)
+}
+
+/// Parses arguments of which any may be missing.
+///
+/// # Errors
+/// Wrong arguments.
+pub fn parse_some(command: &Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let name = OsString::from(command.get_bin_name().unwrap_or(command.get_name()));
+    let words = std::iter::once(name).chain(arguments.iter().cloned());
+    let lenient = command.clone().mut_args(|arg| arg.required(false));
+    lenient.try_get_matches_from(words)
+}
+
+/// Whether the command line says the option, or one that excludes it.
+fn overridden(command: &Command, option: &Arg, given: &ArgMatches) -> bool {
+    let on_line =
+        |arg: &Arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let excludes = |one: &Arg, other: &Arg| {
+        let conflicts = command.get_arg_conflicts_with(one);
+        conflicts.iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    on_line(option)
+        || command
+            .get_arguments()
+            .filter(|arg| on_line(arg))
+            .any(|arg| excludes(arg, option) || excludes(option, arg))
+}
+
+/// A file's value as words of a command line.
+fn words(option: &Arg, value: &Value) -> Result<Vec<OsString>, String> {
+    let long = option.get_long().unwrap_or_default();
+    let scalar = |value: &Value| match value {
+        Value::String(text) => Ok(format!("--{long}={text}").into()),
+        Value::Number(number) => Ok(format!("--{long}={number}").into()),
+        Value::Bool(yes) => Ok(format!("--{long}={yes}").into()),
+        _ => Err(format!("expected one value, found {value}")),
+    };
+    let several = matches!(option.get_action(), ArgAction::Append);
+    match (option.get_action(), value) {
+        // JSON and YAML can say that there is no value.
+        (_, Value::Null) => Ok(Vec::new()),
+        (_, Value::Bool(_)) if is_switch(option) => Ok(vec![scalar(value)?]),
+        _ if is_switch(option) => Err(format!("expected true or false, found {value}")),
+        (_, Value::Array(values)) if several => values.iter().map(scalar).collect(),
+        (_, value) => Ok(vec![scalar(value)?]),
+    }
+}
+
+/// What clap found wrong with one value, without its advice about the command line.
+fn reason(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    match (context(ContextKind::InvalidValue), source) {
+        (Some(value), Some(source)) => format!("`{value}`: {source}"),
+        (Some(value), None) => match context(ContextKind::ValidValue) {
+            Some(valid) => format!("`{value}` is none of {valid}"),
+            None => format!("`{value}` is no value for it"),
+        },
+        _ => error.kind().to_string(),
+    }
+}
