@@ -20,6 +20,7 @@ enum Command {
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
     Plot(command::plot::PlotArgs),
+    Run(command::run::RunArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => command::eval::run(args).map(done),
         Command::Export(args) => command::export::run(args).map(done),
         Command::Plot(args) => command::plot::run(args).map(done),
+        Command::Run(args) => command::run::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

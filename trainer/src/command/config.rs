@@ -42,14 +42,17 @@ pub fn parse(root: Command) -> Result<ArgMatches, ExitCode> {
             ErrorKind::DisplayHelp => root.get_matches(),
             _ => whole.get_matches(),
         }),
-        Err(LayerError::Config(error)) => {
-            eprintln!("error: {error}");
-            Err(ExitCode::from(match error {
-                ConfigError::Read { .. } => 1,
-                _ => USAGE,
-            }))
-        }
+        Err(LayerError::Config(error)) => Err(refuse(&error)),
     }
+}
+
+/// Says what is wrong with a configuration file; the exit code.
+pub fn refuse(error: &ConfigError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(match error {
+        ConfigError::Read { .. } => 1,
+        _ => USAGE,
+    })
 }
 
 /// What to do with a command's arguments.
@@ -75,9 +78,14 @@ fn words(command: &Command, arguments: &[OsString]) -> Result<Words, LayerError>
     Ok(Words::Print(print_config(Mode::Train, &settings, format)))
 }
 
-/// The options in effect, as a TOML file.
+/// The options in effect of the subcommand that was given, as a TOML file.
 pub fn record(root: &Command, matches: &ArgMatches) -> Option<String> {
     let (name, matches) = matches.subcommand()?;
-    let settings = in_effect(root.find_subcommand(name)?, matches);
-    Some(print_config(Mode::Train, &settings, ConfigFormat::Toml))
+    Some(record_of(root.find_subcommand(name)?, matches))
+}
+
+/// The options in effect of a command, as a TOML file.
+pub fn record_of(command: &Command, matches: &ArgMatches) -> String {
+    let settings = in_effect(command, matches);
+    print_config(Mode::Train, &settings, ConfigFormat::Toml)
 }
