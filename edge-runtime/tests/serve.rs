@@ -80,7 +80,10 @@ impl Running {
         for line in headers {
             request += &format!("{line}\r\n");
         }
-        if !headers.iter().any(|line| line.starts_with("Content-Length:")) {
+        if !headers
+            .iter()
+            .any(|line| line.starts_with("Content-Length:"))
+        {
             request += &format!("Content-Length: {}\r\n", body.len());
         }
         stream.write_all((request + "\r\n").as_bytes()).unwrap();
@@ -100,7 +103,10 @@ fn answer(stream: &mut TcpStream) -> (u16, Value) {
     let _ = stream.read_to_end(&mut text);
     let text = String::from_utf8(text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     let json = serde_json::from_str(body).unwrap_or(Value::Null);
     (status.unwrap_or(0), json)
 }
@@ -125,7 +131,10 @@ fn a_photo_gets_the_pose_that_the_library_finds() {
     let photo = load_photo(&running.folder.path().join("blobs.png")).unwrap();
     let view = RgbView::new(photo.as_raw(), 240, 180);
     let found = estimator(&running.folder).estimate(&view, None).unwrap();
-    assert_eq!((json["width"].as_u64(), json["height"].as_u64()), (Some(240), Some(180)));
+    assert_eq!(
+        (json["width"].as_u64(), json["height"].as_u64()),
+        (Some(240), Some(180))
+    );
     let keypoints = json["keypoints"].as_array().unwrap();
     assert_eq!(keypoints.len(), found.pose.keypoints.len());
     for (json, keypoint) in keypoints.iter().zip(&found.pose.keypoints) {
@@ -133,7 +142,10 @@ fn a_photo_gets_the_pose_that_the_library_finds() {
         assert!((json["y"].as_f64().unwrap() - f64::from(keypoint.y)).abs() < 1e-3);
     }
     // The blobs are where they were drawn.
-    let (x, y) = (keypoints[0]["x"].as_f64().unwrap(), keypoints[0]["y"].as_f64().unwrap());
+    let (x, y) = (
+        keypoints[0]["x"].as_f64().unwrap(),
+        keypoints[0]["y"].as_f64().unwrap(),
+    );
     assert!((x - 60.0).abs() < 2.0 && (y - 50.0).abs() < 2.0, "{x} {y}");
 
     let (status, health) = running.ask("GET /healthz", &[], b"");
@@ -178,11 +190,23 @@ fn what_is_no_photo_is_refused_with_a_word() {
     let form = ["Content-Type: multipart/form-data; boundary=x"];
     refused(running.pose(&form, &photo), 415, "curl");
     // Large by its own word, and large without one.
-    refused(running.pose(&["Content-Length: 20001"], b""), 413, "20000 bytes");
-    let chunk = [b"7530\r\n".to_vec(), vec![7; 0x7530], b"\r\n0\r\n\r\n".to_vec()].concat();
+    refused(
+        running.pose(&["Content-Length: 20001"], b""),
+        413,
+        "20000 bytes",
+    );
+    let chunk = [
+        b"7530\r\n".to_vec(),
+        vec![7; 0x7530],
+        b"\r\n0\r\n\r\n".to_vec(),
+    ]
+    .concat();
     let chunked = ["Transfer-Encoding: chunked", "Content-Length:"];
     let mut stream = running.connect();
-    let head = format!("POST /v1/pose HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n", chunked[0]);
+    let head = format!(
+        "POST /v1/pose HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n",
+        chunked[0]
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let _ = stream.write_all(&chunk);
     refused(answer(&mut stream), 413, "20000 bytes");
@@ -208,7 +232,10 @@ fn strangers_stay_out() {
     });
     let photo = running.photo();
     assert_eq!(running.pose(&[], &photo).0, 401);
-    assert_eq!(running.pose(&["Authorization: Bearer wrong"], &photo).0, 401);
+    assert_eq!(
+        running.pose(&["Authorization: Bearer wrong"], &photo).0,
+        401
+    );
     let right = "Authorization: Bearer correct-horse";
     assert_eq!(running.pose(&[right], &photo).0, 200);
     assert_eq!(running.pose(&[right, "Host: evil.example"], &photo).0, 403);
@@ -251,7 +278,10 @@ fn more_photos_than_may_wait_are_refused() {
         let clients: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
         clients.into_iter().map(|c| c.join().unwrap()).collect()
     });
-    assert!(statuses.iter().all(|s| [200, 503].contains(s)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|s| [200, 503].contains(s)),
+        "{statuses:?}"
+    );
     assert!(statuses.contains(&200), "{statuses:?}");
     // The places are free again.
     assert_eq!(running.pose(&[], &photo).0, 200);
