@@ -8,7 +8,9 @@
 // burn's types nest deeply.
 #![recursion_limit = "256"]
 
+mod augmentation;
 mod average;
+mod changes;
 mod checkpoint;
 pub mod config;
 mod curves;
@@ -18,9 +20,13 @@ mod device;
 mod error;
 mod evaluate;
 mod export;
+mod filters;
+mod import;
+mod keypoint_weights;
 mod loader;
 mod log;
 mod network;
+mod optimizer;
 mod options;
 mod photos;
 mod plot;
@@ -28,12 +34,15 @@ mod random;
 mod sample;
 mod schedule;
 mod settings;
+mod state;
 mod stepper;
 mod stop;
 mod teaching;
+mod tensor_loss;
 mod tensorboard;
 mod train;
 
+pub use augmentation::{Augmentation, Law, Spread};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use curves::{Axis, CurvePoint, Curves, Quantity};
 pub use data_spec::DataSpec;
@@ -42,16 +51,21 @@ pub use device::TrainDevice;
 pub use error::TrainError;
 pub use evaluate::{eval_settings, evaluate_on_device, evaluate_weights};
 pub use export::{ExportNotes, TOLERANCE, export, verify};
+pub use import::{FileTensor, Fit, Start, WeightFile};
+pub use keypoint_weights::KeypointWeights;
 pub use network::Network;
+pub use optimizer::{OptimizerKind, OptimizerSettings};
 pub use options::{
     AugmentationOptions, CourseOptions, DataOptions, MachineOptions, NetworkOptions, RunOptions,
     TrainOptions, parse_size,
 };
 pub use photos::Photos;
 pub use plot::{PlotOptions, plot};
-pub use sample::{Augmentation, MEAN, STD, SampleShape};
+pub use sample::{MEAN, STD, SampleShape};
+pub use schedule::{Decay, Moment, Schedule, Span};
 pub use settings::TrainSettings;
-pub use stepper::{OptimizerKind, Stepper, tensors};
+pub use state::TrainingState;
+pub use stepper::{StepReport, Stepper, tensors};
 pub use stop::StopRequest;
 pub use teaching::Teaching;
 pub use tensorboard::{EventWriter, Scalar, read_events};

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use hourglass::{HourglassConfig, Loss};
 use pose::{KeypointSet, Size};
 
+use crate::augmentation::Augmentation;
 use crate::data_spec::DataSpec;
 use crate::device::TrainDevice;
 use crate::error::TrainError;
-use crate::sample::{Augmentation, SampleShape};
-use crate::stepper::OptimizerKind;
+use crate::keypoint_weights::KeypointWeights;
+use crate::optimizer::OptimizerSettings;
+use crate::sample::SampleShape;
+use crate::schedule::Decay;
 use crate::stop::StopRequest;
 use crate::teaching::Teaching;
 
@@ -30,19 +33,27 @@ pub struct TrainSettings {
     pub shape: SampleShape,
     /// Random changes of the samples.
     pub augmentation: Augmentation,
+    /// Keypoints that count more or less than others.
+    pub keypoint_weights: KeypointWeights,
     /// What is minimized.
     pub loss: Loss,
     /// Samples of a step.
     pub batch: usize,
     /// Passes over the data.
     pub epochs: u64,
-    /// Optimizer and weight decay (for AdamW).
-    pub optimizer: (OptimizerKind, f32),
+    /// How gradients become steps.
+    pub optimizer: OptimizerSettings,
+    /// Batches of a step; their gradients are averaged.
+    pub accumulate: usize,
+    /// Length that gradients are shortened to.
+    pub clip_norm: Option<f32>,
     /// Peak of the learning rate.
     pub learning_rate: f64,
     /// Steps of linear warm-up.
     pub warmup: u64,
-    /// Last learning rate as a fraction of the peak.
+    /// How the rate falls.
+    pub decay: Decay,
+    /// Last learning rate of a cosine or polynomial decay, as a fraction of the peak.
     pub final_rate: f64,
     /// Decay of the weights' moving average, 0 for none.
     pub average: f32,
@@ -64,6 +75,8 @@ pub struct TrainSettings {
     pub stop_after: Option<u64>,
     /// Weights to start from.
     pub weights: Option<PathBuf>,
+    /// Take of the weights what fits the network.
+    pub partial: bool,
     /// Continue the training in `output`.
     pub resume: bool,
     /// Folder of checkpoints and logs.
@@ -100,6 +113,31 @@ impl TrainSettings {
                 self.network.stacks, self.network.channels
             ));
         }
-        Ok(())
+        if self.accumulate == 0 {
+            return fail("a step needs 1 batch or more".to_owned());
+        }
+        if let Some(clip) = self.clip_norm.filter(|clip| !(*clip > 0.0)) {
+            return fail(format!(
+                "gradients shortened to {clip}: must be more than 0"
+            ));
+        }
+        let possible = self.augmentation.clone().for_keypoints(&self.keypoints);
+        if possible.vertical_flip < self.augmentation.vertical_flip {
+            return fail(format!(
+                "vertical flip: the keypoint set `{}` names no pair for it (`v` in its match points)",
+                self.keypoints.name
+            ));
+        }
+        self.keypoint_weights.factors(&self.keypoints)?;
+        let faults = [
+            self.optimizer.fault(),
+            self.decay.fault(),
+            self.augmentation.fault(),
+            self.loss.fault(self.keypoints.len()),
+        ];
+        match faults.into_iter().flatten().next() {
+            Some(fault) => fail(fault),
+            None => Ok(()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod dashboard;
 mod folder;
 mod people;
+mod progress;
 mod report;
 mod session;
 mod sparkline;

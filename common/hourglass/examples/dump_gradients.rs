@@ -80,7 +80,14 @@ fn dump(config: &HourglassConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
         Residual::Relu => 4.0,
     };
     // One worker: every normalization is over the whole batch.
-    let result = Engine::new(graph.clone(), 1).step(&weights, &batch, Loss { foreground });
+    let result = Engine::new(graph.clone(), 1).step(
+        &weights,
+        &batch,
+        Loss {
+            foreground,
+            ..Loss::default()
+        },
+    );
 
     let case = serde_json::json!({
         "config": config, "graph": graph, "pictures": pictures, "height": height, "width": width,

@@ -9,10 +9,15 @@ mod cpu;
 mod family;
 mod folded;
 mod graph;
+mod loss;
 mod weights;
 
-pub use cpu::{Batch, Engine, Isa, Loss, StepResult};
+pub use cpu::{Batch, Engine, Isa, StepResult};
 pub use family::{Form, HourglassConfig, Residual};
 pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};
+pub use loss::{
+    FOREGROUND_EDGE, FOREGROUND_GAIN, IOU_EPSILON, Loss, LossKind, ROOT_FLOOR, StackMaps,
+    WholeBatch,
+};
 pub use weights::{LayerGradient, LayerWeights, NORM_EPSILON, NormWeights, Normal, random_weights};

@@ -39,9 +39,14 @@ pub struct NetworkOptions {
     /// Crop side over the longer side of the person's box.
     #[arg(long, default_value_t = 1.25)]
     pub margin: f32,
-    /// Weights to start from: a checkpoint of this trainer.
+    /// Weights to start from: a checkpoint of this trainer, which says itself what network it is
+    /// of, or a safetensors file or PyTorch state_dict of another program, see docs/weights.md.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub weights: Option<PathBuf>,
+    /// Of the weights take what fits the network of these options by name and shape; the rest
+    /// starts at random.
+    #[arg(long, requires = "weights")]
+    pub partial: bool,
 }
 
 impl NetworkOptions {

@@ -4,38 +4,21 @@ use std::path::{Path, PathBuf};
 
 use hourglass::LayerWeights;
 use onnx_graph::write_atomically;
-use serde::{Deserialize, Serialize};
 
-use super::window::Window;
 use crate::average::Average;
 use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::error::TrainError;
 use crate::settings::TrainSettings;
-use crate::stepper::Stepper;
+use crate::state::{LAST, TrainingState};
 
 /// File of the best checkpoint in a training's folder.
 pub const BEST: &str = "best.safetensors";
-const LAST: &str = "last.safetensors";
-const LAST_AVERAGE: &str = "last-average.safetensors";
-const OPTIMIZER: &str = "optimizer.bpk";
 const CONFIG: &str = "config.toml";
-const STATE: &str = "state.json";
 
 /// Where a training leaves its checkpoints.
 pub struct RunFolder {
     path: PathBuf,
     keep: usize,
-}
-
-/// What an interrupted training needs beside weights and optimizer to take the same course.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct RunState {
-    /// Optimizer steps so far.
-    pub step: u64,
-    /// Validations since the best one.
-    pub waited: u64,
-    /// Figures since the last validation.
-    pub window: Window,
 }
 
 impl RunFolder {
@@ -68,49 +51,20 @@ impl RunFolder {
         self.path.join(BEST)
     }
 
-    /// The last checkpoint: the weights as the optimizer left them.
-    pub fn last(&self) -> PathBuf {
-        self.path.join(LAST)
-    }
-
-    /// The last moving average of the weights.
-    pub fn last_average(&self) -> PathBuf {
-        self.path.join(LAST_AVERAGE)
-    }
-
-    /// The optimizer's state.
-    pub fn optimizer(&self) -> PathBuf {
-        self.path.join(OPTIMIZER)
-    }
-
-    /// What [`save`](Self::save) wrote of the state at `step`; the start of one when the file is
-    /// of another step or missing.
-    pub fn state(&self, step: u64) -> RunState {
-        let state = std::fs::read(self.path.join(STATE));
-        let state = state
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<RunState>(&bytes).ok());
-        state.filter(|state| state.step == step).unwrap_or_default()
+    /// What [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// When there is nothing to continue, or it cannot be read.
+    pub fn state(&self) -> Result<TrainingState, TrainError> {
+        TrainingState::load(&self.path)
     }
 
     /// Writes everything that a resumed training reads.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn save(
-        &self,
-        info: &CheckpointInfo,
-        stepper: &mut Stepper,
-        average: &Average,
-        state: &RunState,
-    ) -> Result<(), TrainError> {
-        stepper.save_optimizer(&self.optimizer())?;
-        checkpoint(info, average.weights()).save(&self.last_average())?;
-        let path = self.path.join(STATE);
-        // Numbers only: nothing in a state can fail to become JSON.
-        let text = serde_json::to_vec(state).unwrap_or_default();
-        write_atomically(&path, &text).map_err(|source| io_error(&path, source))?;
-        checkpoint(info, stepper.weights()).save(&self.last())
+    pub fn save(&self, state: &TrainingState) -> Result<(), TrainError> {
+        state.save(&self.path)
     }
 
     /// Writes the best checkpoint.

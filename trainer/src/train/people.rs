@@ -42,6 +42,8 @@ pub fn load_training(
     if people.is_empty() {
         return Err(no_people("training", &settings.data));
     }
+    let weights = &settings.keypoint_weights;
+    weights.apply(&mut people, &settings.keypoints)?;
     Ok(TrainingPeople { people, order })
 }
 

@@ -7,21 +7,24 @@ use dataset::{PckReport, Person};
 use edge_runtime::EvalSettings;
 use hourglass::{Graph, random_weights};
 
-use super::folder::{RunFolder, RunState};
+use super::folder::RunFolder;
 use super::people::{load_training, load_validation};
+use super::progress::Progress;
 use super::report::{Report, Title};
 use super::window::Window;
 use crate::average::Average;
-use crate::checkpoint::{Checkpoint, CheckpointInfo};
+use crate::checkpoint::CheckpointInfo;
 use crate::data_spec::DataSpec;
 use crate::error::TrainError;
 use crate::evaluate::{eval_settings, evaluate_weights};
+use crate::import::Start;
 use crate::loader::{Loader, LoaderSettings};
 use crate::log::{EpochRecord, StepRecord};
 use crate::photos::Photos;
 use crate::random::Draw;
-use crate::schedule::CosineSchedule;
+use crate::schedule::{Schedule, Span};
 use crate::settings::TrainSettings;
+use crate::state::TrainingState;
 use crate::stepper::Stepper;
 
 /// Network, optimizer and data between two steps.
@@ -30,7 +33,7 @@ pub struct Session<'a> {
     graph: Graph,
     stepper: Stepper,
     average: Average,
-    schedule: CosineSchedule,
+    schedule: Schedule,
     loader: Loader,
     validation: Vec<Person>,
     eval: EvalSettings,
@@ -70,15 +73,31 @@ impl<'a> Session<'a> {
         let validation = load_validation(settings, report)?;
         let (people, order) = (training.people, training.order);
 
-        let start = match (settings.resume, &settings.weights) {
-            (true, _) => Some(Checkpoint::load(&folder.last())?),
-            (false, Some(weights)) => Some(Checkpoint::load(weights)?),
-            (false, None) => None,
+        let random = |graph: &Graph| {
+            let mut draw = Draw::new(settings.seed, [u64::MAX, 0]);
+            random_weights(graph, &mut || draw.normal())
         };
-        let network = start
-            .as_ref()
-            .map_or(&settings.network, |start| &start.info.network)
-            .clone();
+        let state = match settings.resume {
+            true => Some(folder.state()?),
+            false => None,
+        };
+        let (network, weights, trained) = match (&state, &settings.weights) {
+            (Some(state), _) => {
+                let info = &state.info;
+                (info.network.clone(), state.weights.clone(), info.samples)
+            }
+            (None, Some(path)) => {
+                let start = Start::from_file(path, settings.partial, &settings.network, random)?;
+                if let Some(note) = &start.note {
+                    report.line(note)?;
+                }
+                (start.network, start.weights, start.samples)
+            }
+            (None, None) => {
+                let weights = random(&settings.network.graph());
+                (settings.network.clone(), weights, 0)
+            }
+        };
         if network.keypoints != settings.keypoints.len() {
             return Err(TrainError::Setting(format!(
                 "the weights have {} heatmaps, the keypoint set `{}` has {} names",
@@ -88,14 +107,8 @@ impl<'a> Session<'a> {
             )));
         }
         let graph = network.graph();
-        let weights = match &start {
-            Some(start) => start.weights.clone(),
-            None => {
-                let mut draw = Draw::new(settings.seed, [u64::MAX, 0]);
-                random_weights(&graph, &mut || draw.normal())
-            }
-        };
-        let steps_per_epoch = (order.len() as u64).div_ceil(settings.batch as u64).max(1);
+        let batches = (order.len() as u64).div_ceil(settings.batch as u64).max(1);
+        let steps_per_epoch = batches.div_ceil(settings.accumulate as u64);
         let total = steps_per_epoch * settings.epochs;
         let mut info = CheckpointInfo {
             network: network.clone(),
@@ -104,7 +117,7 @@ impl<'a> Session<'a> {
             sigma: settings.shape.sigma,
             margin: settings.shape.margin,
             step: 0,
-            samples: start.as_ref().map_or(0, |start| start.info.samples),
+            samples: trained,
             epoch_samples: order.len() as u64,
             best: 0.0,
             data: settings.data.iter().map(DataSpec::label).collect(),
@@ -112,26 +125,29 @@ impl<'a> Session<'a> {
         let mut stepper = Stepper::new(
             &graph,
             weights.clone(),
-            settings.optimizer,
+            &settings.optimizer,
             &settings.device,
             settings.threads,
-        )?;
+        )?
+        .clip(settings.clip_norm);
         let mut average = Average::new(settings.average, weights);
-        let mut state = RunState::default();
-        if settings.resume {
-            let last = start.map(|start| start.info);
-            info.step = last.as_ref().map_or(0, |info| info.step);
-            info.best = last.as_ref().map_or(0.0, |info| info.best);
-            stepper = stepper.load_optimizer(settings.optimizer, &folder.optimizer())?;
-            let kept = Checkpoint::load(&folder.last_average())?;
-            average = Average::resume(settings.average, kept.weights, info.step);
-            state = folder.state(info.step);
+        let mut progress = Progress::default();
+        if let Some(state) = state {
+            info.step = state.info.step;
+            info.best = state.info.best;
+            progress = Progress::read(&state.progress);
+            stepper = stepper.resume_optimizer(&settings.optimizer, state.optimizer)?;
+            average = Average::resume(settings.average, state.average, info.step);
         }
-        let schedule = CosineSchedule {
+        let schedule = Schedule {
             peak: settings.learning_rate,
             warmup: settings.warmup,
-            total,
             floor: settings.final_rate,
+            decay: settings.decay.clone(),
+            span: Span {
+                total,
+                epoch: steps_per_epoch,
+            },
         };
         let loader_settings = LoaderSettings {
             shape: settings.shape.clone(),
@@ -152,14 +168,14 @@ impl<'a> Session<'a> {
             order.len(),
             validation.len(),
             settings.epochs,
-            settings.batch,
+            settings.batch * settings.accumulate,
         ))?;
         let loader = Loader::start(
             Arc::new(people),
             order,
             Arc::new(Photos::new(settings.photo_memory)),
             loader_settings,
-            info.step,
+            info.step * settings.accumulate as u64,
         );
         Ok(Self {
             plan: Plan {
@@ -178,8 +194,8 @@ impl<'a> Session<'a> {
             loader,
             validation,
             info,
-            window: state.window,
-            waited: state.waited,
+            window: progress.window,
+            waited: progress.waited,
         })
     }
 
@@ -225,23 +241,31 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When a photo cannot be read or the loss is not a number.
     pub fn advance(&mut self) -> Result<StepRecord, TrainError> {
-        let loaded = self.loader.next_batch()?;
+        let mut loaded = self.loader.next_batch()?;
         let started = Instant::now();
         let rate = self.schedule.rate(self.info.step);
-        let loss = self.stepper.step(&loaded.batch, self.settings.loss, rate);
-        if !loss.is_finite() {
+        let mut ids = Vec::with_capacity(self.settings.accumulate);
+        for part in 0..self.settings.accumulate {
+            if part > 0 {
+                loaded = self.loader.next_batch()?;
+            }
+            self.stepper.add(&loaded.batch, self.settings.loss);
+            ids.push(std::mem::take(&mut loaded.ids));
+        }
+        let done = self.stepper.apply(rate);
+        if let Some((batch, loss)) = done.fault() {
             return Err(TrainError::Diverged {
                 loss,
                 step: self.info.step,
-                samples: loaded.ids.join(", "),
+                samples: ids[batch].join(", "),
             });
         }
+        let (loss, samples) = (done.loss(), self.settings.batch * ids.len());
         self.average.update(self.stepper.weights());
         self.info.step += 1;
-        self.info.samples += self.settings.batch as u64;
+        self.info.samples += samples as u64;
         self.rate = rate;
-        self.window
-            .add(loss, self.settings.batch, started.elapsed());
+        self.window.add(loss, samples, started.elapsed());
         Ok(StepRecord {
             step: self.info.step,
             loss,
@@ -312,12 +336,17 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
-        let state = RunState {
-            step: self.info.step,
+        let progress = Progress {
             waited: self.waited,
             window: self.window.clone(),
         };
-        folder.save(&self.info, &mut self.stepper, &self.average, &state)
+        folder.save(&TrainingState {
+            info: self.info.clone(),
+            weights: self.stepper.weights().to_vec(),
+            average: self.average.weights().to_vec(),
+            optimizer: self.stepper.optimizer_state()?,
+            progress: progress.write(),
+        })
     }
 }
 

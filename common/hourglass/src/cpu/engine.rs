@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::conv::Packed;
 use super::pass::{Pass, Statistics, Task};
 use crate::graph::{Graph, MapShape};
+use crate::loss::{Loss, StackMaps, WholeBatch};
 use crate::weights::{LayerGradient, LayerWeights};
 
 /// Pictures with their target heatmaps.
@@ -25,14 +26,22 @@ pub struct Batch {
     pub weights: Vec<f32>,
 }
 
-/// What is minimized: over the stacks the sum of the mean over all heatmap cells of
-/// `weight · (1 + foreground · target) · (heatmap - target)²`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Loss {
-    /// How much more a cell at a target's peak weighs than one far from it; 0 for the plain mean
-    /// squared error. Most cells are far from every peak, and a network that is to learn in little
-    /// time had better not begin with them.
-    pub foreground: f32,
+impl Batch {
+    /// Heatmaps `values` of some pictures with what they should be.
+    fn maps<'a>(&'a self, values: &'a [f32], last: bool, pictures: &Range<usize>) -> StackMaps<'a> {
+        let count = self.pictures.max(1);
+        let part = |all: &'a [f32]| {
+            let len = all.len() / count;
+            &all[pictures.start * len..pictures.end * len]
+        };
+        StackMaps {
+            values,
+            targets: part(&self.targets),
+            weights: part(&self.weights),
+            keypoints: self.weights.len() / count,
+            last,
+        }
+    }
 }
 
 /// Loss and gradients of one batch.
@@ -95,22 +104,43 @@ impl Engine {
     /// of this graph.
     pub fn step(&mut self, weights: &[LayerWeights], batch: &Batch, loss: Loss) -> StepResult {
         self.set_size(batch.height, batch.width);
-        let keypoints = batch.weights.len() / batch.pictures.max(1);
         let image_len = self.shapes[0].len();
-        let target_len = batch.targets.len() / batch.pictures.max(1);
-        let scale = 1.0 / batch.targets.len() as f32;
-        let Loss { foreground } = loss;
-        let results = self.share(weights, batch.pictures, |pass, task, pictures| {
-            let (from, to) = (pictures.start, pictures.end);
-            let images = &batch.images[from * image_len..to * image_len];
-            let targets = &batch.targets[from * target_len..to * target_len];
-            let masks = (to - from, &batch.weights[from * keypoints..to * keypoints]);
-            pass.forward(task, images, Statistics::Batch);
-            let mut loss = 0.0f64;
-            let gradients = pass.backward(task, |_, values, gradient| {
-                loss += squared_error(values, targets, masks, (scale, foreground), gradient);
+        let outputs = self.graph.outputs.clone();
+        let images = |pictures: &Range<usize>| {
+            &batch.images[pictures.start * image_len..pictures.end * image_len]
+        };
+        let stacks = outputs.len();
+        // Some losses take a root over the whole batch: all workers first run forward, then,
+        // when the sums are known, backward.
+        let mut sums = vec![0.0; outputs.len()];
+        if loss.needs_sum() {
+            let parts = self.share(weights, batch.pictures, |pass, task, pictures| {
+                pass.forward(task, images(&pictures), Statistics::Batch);
+                let sum = |(stack, &node)| {
+                    loss.sum(&batch.maps(pass.value(node), stack + 1 == stacks, &pictures))
+                };
+                outputs.iter().enumerate().map(sum).collect::<Vec<f64>>()
             });
-            (loss, gradients, to - from)
+            for part in parts {
+                sums.iter_mut()
+                    .zip(part)
+                    .for_each(|(sum, part)| *sum += part);
+            }
+        }
+        let results = self.share(weights, batch.pictures, |pass, task, pictures| {
+            if !loss.needs_sum() {
+                pass.forward(task, images(&pictures), Statistics::Batch);
+            }
+            let mut total = 0.0f64;
+            let gradients = pass.backward(task, |stack, values, gradient| {
+                let whole = WholeBatch {
+                    pictures: batch.pictures,
+                    sum: sums[stack],
+                };
+                let maps = batch.maps(values, stack + 1 == stacks, &pictures);
+                total += loss.add_gradient(&maps, &whole, gradient);
+            });
+            (total, gradients, pictures.len())
         });
         let loss = results.iter().map(|(loss, _, _)| loss).sum::<f64>() as f32;
         let mut gradients: Vec<LayerGradient> = Vec::new();
@@ -190,36 +220,71 @@ impl Engine {
     }
 }
 
-/// Adds the gradient of `scale · Σ weight · (1 + foreground · target) · (value - target)²` to
-/// `gradient` and returns the sum.
-/// `weights` has one row of channels for each of `pictures`.
-fn squared_error(
-    values: &[f32],
-    targets: &[f32],
-    (pictures, weights): (usize, &[f32]),
-    (scale, foreground): (f32, f32),
-    gradient: &mut [f32],
-) -> f64 {
-    let per_picture = values.len() / pictures;
-    let channels = weights.len() / pictures;
-    let mut loss = 0.0f64;
-    for picture in 0..pictures {
-        let range = picture * per_picture..(picture + 1) * per_picture;
-        let weights = &weights[picture * channels..(picture + 1) * channels];
-        let rows = values[range.clone()]
-            .chunks_exact(channels)
-            .zip(targets[range.clone()].chunks_exact(channels))
-            .zip(gradient[range].chunks_exact_mut(channels));
-        let mut sum = 0.0f32;
-        for ((value, target), gradient) in rows {
-            for c in 0..channels {
-                let difference = value[c] - target[c];
-                let weighted = weights[c] * (1.0 + foreground * target[c]) * difference;
-                sum += weighted * difference;
-                gradient[c] += 2.0 * scale * weighted;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::tests::noise;
+    use crate::graph::{ConvLayer, Node};
+    use crate::loss::LossKind;
+    use crate::weights::random_weights;
+
+    /// Two heads without a normalization: here the number of workers decides nothing but the
+    /// order in which sums are taken.
+    fn heads() -> Graph {
+        let layer = |name: &str, inputs, outputs, stride, relu| ConvLayer {
+            name: name.to_owned(),
+            inputs,
+            outputs,
+            kernel: 1,
+            stride,
+            depthwise: false,
+            bias: true,
+            norm: false,
+            relu,
+        };
+        let mut graph = Graph::new(3);
+        let stem = ConvLayer {
+            kernel: 7,
+            ..layer("stem", 3, 8, 2, true)
+        };
+        let x = graph.conv(0, stem);
+        let x = graph.push(Node::MaxPool { input: x });
+        let first = graph.conv(x, layer("first", 8, 4, 1, false));
+        let second = graph.conv(first, layer("second", 4, 4, 1, false));
+        graph.outputs = vec![first, second];
+        graph
+    }
+
+    #[test]
+    fn every_loss_is_the_same_on_any_number_of_workers() {
+        let graph = heads();
+        let mut values = noise(10_000, 1).into_iter();
+        let weights = random_weights(&graph, &mut || values.next().unwrap_or_default());
+        let batch = Batch {
+            pictures: 5,
+            height: 32,
+            width: 32,
+            images: noise(5 * 32 * 32 * 3, 2),
+            targets: noise(5 * 8 * 8 * 4, 3).iter().map(|v| v.max(0.0)).collect(),
+            weights: (0..20).map(|i| [1.0, 0.5, 0.0][i % 3]).collect(),
+        };
+        for kind in LossKind::ALL {
+            let loss = Loss {
+                kind,
+                hard_keypoints: 2,
+                ..Loss::default()
+            };
+            let one = Engine::new(graph.clone(), 1).step(&weights, &batch, loss);
+            let three = Engine::new(graph.clone(), 3).step(&weights, &batch, loss);
+            assert!(one.loss > 0.01);
+            assert!((one.loss - three.loss).abs() < 1e-6 * one.loss, "{kind}");
+            for (a, b) in one.gradients.iter().zip(&three.gradients) {
+                let largest = a.weight.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+                assert!(largest > 1e-6);
+                for (a, b) in a.weight.iter().zip(&b.weight) {
+                    assert!((a - b).abs() < 1e-4 * largest, "{kind}: {a} against {b}");
+                }
             }
         }
-        loss += f64::from(sum) * f64::from(scale);
     }
-    loss
 }
