@@ -19,6 +19,7 @@ enum Command {
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
     Plot(command::plot::PlotArgs),
+    Synth(command::synth::SynthArgs),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => command::eval::run(args),
         Command::Export(args) => command::export::run(args),
         Command::Plot(args) => command::plot::run(args),
+        Command::Synth(args) => command::synth::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
