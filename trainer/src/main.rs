@@ -21,6 +21,7 @@ enum Command {
     Export(command::export::ExportArgs),
     Plot(command::plot::PlotArgs),
     Run(command::run::RunArgs),
+    Synth(command::synth::SynthArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Export(args) => command::export::run(args).map(done),
         Command::Plot(args) => command::plot::run(args).map(done),
         Command::Run(args) => command::run::run(args),
+        Command::Synth(args) => command::synth::run(args).map(done),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

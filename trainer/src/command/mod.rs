@@ -5,4 +5,5 @@ pub mod eval;
 pub mod export;
 pub mod plot;
 pub mod run;
+pub mod synth;
 pub mod train;
