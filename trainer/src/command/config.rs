@@ -84,8 +84,9 @@ pub fn record(root: &Command, matches: &ArgMatches) -> Option<String> {
     Some(record_of(root.find_subcommand(name)?, matches))
 }
 
-/// The options in effect of a command, as a TOML file.
+/// The options in effect of a command, as a TOML file that makes the same training again.
 pub fn record_of(command: &Command, matches: &ArgMatches) -> String {
-    let settings = in_effect(command, matches);
+    let mut settings = in_effect(command, matches);
+    settings.retain(|setting| setting.key != "resume");
     print_config(Mode::Train, &settings, ConfigFormat::Toml)
 }
