@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use trainer::config::{
     ConfigError, ConfigFile, ConfigFormat, ConfigOptions, LayerError, Mode, in_effect, layer,
-    parse_some, print_config, with_switch_values,
+    parse_given, parse_some, print_config, with_switch_values,
 };
 
 /// Exit code for wrong usage.
@@ -65,7 +65,7 @@ enum Words {
 
 fn words(command: &Command, arguments: &[OsString]) -> Result<Words, LayerError> {
     let command = with_switch_values(command.clone());
-    let given = parse_some(&command, arguments)?;
+    let given = parse_given(&command, arguments)?;
     let options = ConfigOptions::of(&given);
     let words = match &options.config {
         Some(path) => layer(&command, &ConfigFile::read(path)?, Mode::Train, arguments)?,

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub fn layer(
     arguments: &[OsString],
 ) -> Result<Vec<OsString>, LayerError> {
     let command = with_switch_values(command.clone());
-    let given = parse_some(&command, arguments)?;
+    let given = parse_given(&command, arguments)?;
     let mut all = Vec::new();
     for (key, value) in file.table(mode) {
         let wrong = |reason: String| ConfigError::Value {
@@ -79,13 +79,26 @@ pub fn layer(
             nearest: nearest(key, options(&command).filter_map(Arg::get_long)),
         })?;
         let words = words(option, value).map_err(wrong)?;
-        parse_some(&command, &words).map_err(|error| wrong(reason(&error)))?;
+        if let Err(error) = parse_some(&command, &words)
+            // What it needs beside it may stand elsewhere.
+            && error.kind() != ErrorKind::MissingRequiredArgument
+        {
+            return Err(wrong(reason(&error)).into());
+        }
         if !overridden(&command, option, &given) {
             all.extend(words);
         }
     }
     all.extend_from_slice(arguments);
     Ok(all)
+}
+
+/// What can be understood of arguments, however incomplete or wrong.
+///
+/// # Errors
+/// Only a request for help or the version.
+pub fn parse_given(command: &Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    parse_some(&command.clone().ignore_errors(true), arguments)
 }
 
 /// Parses arguments of which any may be missing.
@@ -201,6 +214,12 @@ mod tests {
                     .value_parser(value_parser!(u64))
                     .conflicts_with("pair"),
             )
+            .arg(
+                Arg::new("needy")
+                    .long("needy")
+                    .value_parser(value_parser!(u64))
+                    .requires("single"),
+            )
     }
 
     fn effect(file: &str, line: &[&str]) -> Result<Vec<(String, Value)>, LayerError> {
@@ -231,6 +250,15 @@ mod tests {
             r#"flag=false rate=0.001 many=["c"] pair=[5,6]"#
         );
         assert_eq!(shown("", &["--flag"]), "flag=true rate=0.5");
+        // What an option needs may stand elsewhere.
+        assert_eq!(
+            shown("needy = 1\nsingle = 2", &[]),
+            "flag=false rate=0.5 single=2 needy=1"
+        );
+        assert_eq!(
+            shown("single = 2", &["--needy", "1"]),
+            "flag=false rate=0.5 single=2 needy=1"
+        );
         // An option that excludes the file's, whichever of them says so.
         assert_eq!(
             shown("pair = [3, 4]", &["--single", "7"]),
