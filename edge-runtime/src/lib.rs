@@ -10,6 +10,7 @@
 //! - [`draw_skeleton`] on a [`Canvas`] or on any embedded-graphics display ([`DisplayBrush`]).
 //! - [`PoseRecord`], [`RecordWriter`], [`save_picture`]: JSON lines, CSV, annotated pictures.
 //! - [`evaluate`]: how many keypoints a network gets right; [`ContactSheet`]: a look at them.
+//! - `Server` (feature `serve`): poses over HTTP.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
 //! ```no_run
@@ -45,6 +46,8 @@ mod model;
 mod output;
 mod panic_guard;
 mod preprocess;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod spec;
 
@@ -65,5 +68,9 @@ pub use output::{
     picture_format, picture_names, save_picture,
 };
 pub use preprocess::{InputImage, Preprocessor};
-pub use source::{MAX_PIXELS, PHOTO_ENDINGS, decode_photo, find_photos, load_photo};
+#[cfg(feature = "serve")]
+pub use serve::{ServeSettings, Server, ServerStop};
+pub use source::{
+    MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
+};
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};

@@ -20,6 +20,8 @@ enum Command {
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
     Plot(command::plot::PlotArgs),
+    Run(command::run::RunArgs),
+    Synth(command::synth::SynthArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Eval(args) => command::eval::run(args).map(done),
         Command::Export(args) => command::export::run(args).map(done),
         Command::Plot(args) => command::plot::run(args).map(done),
+        Command::Run(args) => command::run::run(args),
+        Command::Synth(args) => command::synth::run(args).map(done),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -11,6 +11,8 @@ mod window;
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::error::TrainError;
 use crate::settings::TrainSettings;
 use folder::RunFolder;
@@ -20,7 +22,7 @@ use session::Session;
 pub use folder::BEST;
 
 /// What a training ended with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TrainOutcome {
     /// Best validation PCK, percent.
     pub best: f32,
@@ -33,7 +35,8 @@ pub struct TrainOutcome {
 }
 
 /// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TrainEnd {
     /// All steps are done.
     Complete,

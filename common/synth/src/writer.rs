@@ -49,14 +49,21 @@ const QUALITY: u8 = 92;
 pub struct DatasetOptions {
     /// Number of pictures.
     pub count: usize,
-    /// The last ones of them, this share, are for validation.
-    pub validation: f32,
+    /// Every picture of this number is for validation, the last of each run of them; none with 0.
+    pub validation_every: usize,
     /// First seed; one seed gives one data set.
     pub seed: u64,
     /// Threads; the result does not depend on their number.
     pub threads: usize,
     /// The scenes.
     pub scene: SceneOptions,
+}
+
+impl DatasetOptions {
+    /// Whether the k-th picture, from 0, is for validation.
+    pub fn is_validation(&self, k: usize) -> bool {
+        self.validation_every > 0 && (k + 1).is_multiple_of(self.validation_every)
+    }
 }
 
 /// Draws `options.count` pictures into `dir/images` and writes `dir/annotations.json`, in the
@@ -76,7 +83,6 @@ pub fn write_dataset(
         source,
     })?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let validation = (options.validation.clamp(0.0, 1.0) * options.count as f32) as usize;
     let work = || -> Result<Vec<(usize, Record)>, SynthError> {
         let mut records = Vec::new();
         loop {
@@ -89,7 +95,7 @@ pub fn write_dataset(
             write_jpeg(&sample, &images.join(&name), QUALITY)?;
             for (person, keypoints) in sample.keypoints.iter().enumerate() {
                 let mut record = record(&sample, keypoints, name.clone());
-                record.is_validation = f32::from(u8::from(k + validation >= options.count));
+                record.is_validation = f32::from(u8::from(options.is_validation(k)));
                 record.annolist_index = k as f32 + 1.0;
                 record.people_index = person as f32 + 1.0;
                 records.push((k, record));

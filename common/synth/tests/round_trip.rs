@@ -11,7 +11,7 @@ use synth::{
 fn options(seed: u64, threads: usize) -> DatasetOptions {
     DatasetOptions {
         count: 6,
-        validation: 0.34,
+        validation_every: 3,
         seed,
         threads,
         scene: SceneOptions {

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use trainer::config::{
     ConfigError, ConfigFile, ConfigFormat, ConfigOptions, LayerError, Mode, in_effect, layer,
-    parse_some, print_config, with_switch_values,
+    parse_given, parse_some, print_config, with_switch_values,
 };
 
 /// Exit code for wrong usage.
@@ -42,14 +42,17 @@ pub fn parse(root: Command) -> Result<ArgMatches, ExitCode> {
             ErrorKind::DisplayHelp => root.get_matches(),
             _ => whole.get_matches(),
         }),
-        Err(LayerError::Config(error)) => {
-            eprintln!("error: {error}");
-            Err(ExitCode::from(match error {
-                ConfigError::Read { .. } => 1,
-                _ => USAGE,
-            }))
-        }
+        Err(LayerError::Config(error)) => Err(refuse(&error)),
     }
+}
+
+/// Says what is wrong with a configuration file; the exit code.
+pub fn refuse(error: &ConfigError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(match error {
+        ConfigError::Read { .. } => 1,
+        _ => USAGE,
+    })
 }
 
 /// What to do with a command's arguments.
@@ -62,7 +65,7 @@ enum Words {
 
 fn words(command: &Command, arguments: &[OsString]) -> Result<Words, LayerError> {
     let command = with_switch_values(command.clone());
-    let given = parse_some(&command, arguments)?;
+    let given = parse_given(&command, arguments)?;
     let options = ConfigOptions::of(&given);
     let words = match &options.config {
         Some(path) => layer(&command, &ConfigFile::read(path)?, Mode::Train, arguments)?,
@@ -75,9 +78,15 @@ fn words(command: &Command, arguments: &[OsString]) -> Result<Words, LayerError>
     Ok(Words::Print(print_config(Mode::Train, &settings, format)))
 }
 
-/// The options in effect, as a TOML file.
+/// The options in effect of the subcommand that was given, as a TOML file.
 pub fn record(root: &Command, matches: &ArgMatches) -> Option<String> {
     let (name, matches) = matches.subcommand()?;
-    let settings = in_effect(root.find_subcommand(name)?, matches);
-    Some(print_config(Mode::Train, &settings, ConfigFormat::Toml))
+    Some(record_of(root.find_subcommand(name)?, matches))
+}
+
+/// The options in effect of a command, as a TOML file that makes the same training again.
+pub fn record_of(command: &Command, matches: &ArgMatches) -> String {
+    let mut settings = in_effect(command, matches);
+    settings.retain(|setting| setting.key != "resume");
+    print_config(Mode::Train, &settings, ConfigFormat::Toml)
 }

@@ -4,4 +4,6 @@ pub mod config;
 pub mod eval;
 pub mod export;
 pub mod plot;
+pub mod run;
+pub mod synth;
 pub mod train;

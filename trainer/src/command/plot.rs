@@ -9,15 +9,15 @@ use trainer::{Axis, PlotOptions, parse_size, plot};
 /// Draw the accuracy, loss and learning-rate curves of one or several trainings.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  trainer plot --log runs/a --log runs/b --output curves.png
-  trainer plot --log runs/a --log logs/000/val.txt --x epochs --smooth 0.6 --output curves.svg")]
+  trainer plot --log runs/a runs/b --output curves.png
+  trainer plot --log runs/a logs/000/val.txt --x epochs --smooth 0.6 --output curves.svg")]
 pub struct PlotArgs {
     /// A training's folder, its log.csv, val.txt or TensorBoard event file, or a log of the
-    /// earlier projects (val.txt, log.txt, Keras' CSV); may be given several times.
-    #[arg(long, required = true, value_name = "PATH")]
+    /// earlier projects (val.txt, log.txt, Keras' CSV); several make a comparison.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     log: Vec<PathBuf>,
     /// Name of a training in the legend, in the order of --log [default: its folder's name].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, num_args = 1.., value_name = "NAME")]
     label: Vec<String>,
     /// SVG or PNG file to write.
     #[arg(long, short, value_name = "FILE")]

@@ -19,6 +19,9 @@ use trainer::{StopRequest, TrainEnd, TrainOptions, train};
 pub struct TrainArgs {
     #[command(flatten)]
     options: TrainOptions,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     _config: ConfigOptions,
 }
@@ -30,6 +33,14 @@ pub fn run(args: TrainArgs, record: Option<String>) -> anyhow::Result<ExitCode> 
     settings.record = record;
     settings.stop = StopRequest::on_signals().context("cannot watch for signals")?;
     let outcome = train(&settings)?;
+    let code = match outcome.end {
+        TrainEnd::Complete | TrainEnd::Patience => ExitCode::SUCCESS,
+        TrainEnd::Stopped(signal) => ExitCode::from(128 + signal as u8),
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+        return Ok(code);
+    }
     match outcome.best_path {
         Some(path) => println!(
             "best validation PCK@0.2 {:.2} in {}",
@@ -38,8 +49,5 @@ pub fn run(args: TrainArgs, record: Option<String>) -> anyhow::Result<ExitCode> 
         ),
         None => println!("no validation yet"),
     }
-    Ok(match outcome.end {
-        TrainEnd::Complete | TrainEnd::Patience => ExitCode::SUCCESS,
-        TrainEnd::Stopped(signal) => ExitCode::from(128 + signal as u8),
-    })
+    Ok(code)
 }

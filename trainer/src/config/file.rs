@@ -76,6 +76,13 @@ impl ConfigFile {
         })
     }
 
+    /// Sets a key that the file does not have.
+    pub fn set_default(&mut self, mode: Mode, key: &str, value: Value) {
+        if self.table(mode).all(|(other, _)| other != key) {
+            self.entries.push((mode, key.to_owned(), value));
+        }
+    }
+
     /// A key as users write it, with its table.
     pub fn full_key(mode: Mode, key: &str) -> String {
         match mode {

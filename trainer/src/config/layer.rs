@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub fn layer(
     arguments: &[OsString],
 ) -> Result<Vec<OsString>, LayerError> {
     let command = with_switch_values(command.clone());
-    let given = parse_some(&command, arguments)?;
+    let given = parse_given(&command, arguments)?;
     let mut all = Vec::new();
     for (key, value) in file.table(mode) {
         let wrong = |reason: String| ConfigError::Value {
@@ -79,13 +79,26 @@ pub fn layer(
             nearest: nearest(key, options(&command).filter_map(Arg::get_long)),
         })?;
         let words = words(option, value).map_err(wrong)?;
-        parse_some(&command, &words).map_err(|error| wrong(reason(&error)))?;
+        if let Err(error) = parse_some(&command, &words)
+            // What it needs beside it may stand elsewhere.
+            && error.kind() != ErrorKind::MissingRequiredArgument
+        {
+            return Err(wrong(reason(&error)).into());
+        }
         if !overridden(&command, option, &given) {
             all.extend(words);
         }
     }
     all.extend_from_slice(arguments);
     Ok(all)
+}
+
+/// What can be understood of arguments, however incomplete or wrong.
+///
+/// # Errors
+/// Only a request for help or the version.
+pub fn parse_given(command: &Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    parse_some(&command.clone().ignore_errors(true), arguments)
 }
 
 /// Parses arguments of which any may be missing.
@@ -124,11 +137,25 @@ fn words(option: &Arg, value: &Value) -> Result<Vec<OsString>, String> {
         _ => Err(format!("expected one value, found {value}")),
     };
     let several = matches!(option.get_action(), ArgAction::Append);
+    let together = option
+        .get_num_args()
+        .is_some_and(|count| count.min_values() > 1);
     match (option.get_action(), value) {
         // JSON and YAML can say that there is no value.
         (_, Value::Null) => Ok(Vec::new()),
         (_, Value::Bool(_)) if is_switch(option) => Ok(vec![scalar(value)?]),
         _ if is_switch(option) => Err(format!("expected true or false, found {value}")),
+        // Values that belong together, as `--width N M`.
+        (_, Value::Array(values)) if together => {
+            let words = values.iter().map(|value| match value {
+                Value::String(text) => Ok(text.clone().into()),
+                Value::Number(number) => Ok(number.to_string().into()),
+                _ => Err(format!("expected values, found {value}")),
+            });
+            std::iter::once(Ok(format!("--{long}").into()))
+                .chain(words)
+                .collect()
+        }
         (_, Value::Array(values)) if several => values.iter().map(scalar).collect(),
         (_, value) => Ok(vec![scalar(value)?]),
     }
@@ -149,5 +176,114 @@ fn reason(error: &clap::Error) -> String {
             None => format!("`{value}` is no value for it"),
         },
         _ => error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigFormat, in_effect};
+    use std::path::Path;
+
+    /// A command with an option of every kind.
+    fn command() -> Command {
+        Command::new("test")
+            .arg(Arg::new("flag").long("flag").action(ArgAction::SetTrue))
+            .arg(
+                Arg::new("rate")
+                    .long("rate")
+                    .value_parser(value_parser!(f32))
+                    .default_value("0.5"),
+            )
+            .arg(
+                Arg::new("many")
+                    .long("many")
+                    .action(ArgAction::Append)
+                    .required(true),
+            )
+            .arg(
+                Arg::new("pair")
+                    .long("pair")
+                    .num_args(2)
+                    .action(ArgAction::Append)
+                    .value_parser(value_parser!(usize)),
+            )
+            .arg(
+                Arg::new("single")
+                    .long("single")
+                    .value_parser(value_parser!(u64))
+                    .conflicts_with("pair"),
+            )
+            .arg(
+                Arg::new("needy")
+                    .long("needy")
+                    .value_parser(value_parser!(u64))
+                    .requires("single"),
+            )
+    }
+
+    fn effect(file: &str, line: &[&str]) -> Result<Vec<(String, Value)>, LayerError> {
+        let file = ConfigFile::parse(Path::new("f.toml"), file, ConfigFormat::Toml)?;
+        let line: Vec<OsString> = line.iter().map(Into::into).collect();
+        let words = layer(&command(), &file, Mode::Train, &line)?;
+        let command = with_switch_values(command());
+        let settings = in_effect(&command, &parse_some(&command, &words)?);
+        let settings = settings.into_iter();
+        Ok(settings.filter_map(|s| Some((s.key, s.value?))).collect())
+    }
+
+    fn shown(file: &str, line: &[&str]) -> String {
+        let effect = effect(file, line).unwrap();
+        let words = effect.iter().map(|(key, value)| format!("{key}={value}"));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_kind_of_option_comes_from_the_file_or_the_line() {
+        let file = "flag = true\nrate = 1e-3\nmany = ['a=1', '-b']\npair = [3, 4]";
+        assert_eq!(
+            shown(file, &[]),
+            r#"flag=true rate=0.001 many=["a=1","-b"] pair=[3,4]"#
+        );
+        assert_eq!(
+            shown(file, &["--flag=false", "--many", "c", "--pair", "5", "6"]),
+            r#"flag=false rate=0.001 many=["c"] pair=[5,6]"#
+        );
+        assert_eq!(shown("", &["--flag"]), "flag=true rate=0.5");
+        // What an option needs may stand elsewhere.
+        assert_eq!(
+            shown("needy = 1\nsingle = 2", &[]),
+            "flag=false rate=0.5 single=2 needy=1"
+        );
+        assert_eq!(
+            shown("single = 2", &["--needy", "1"]),
+            "flag=false rate=0.5 single=2 needy=1"
+        );
+        // An option that excludes the file's, whichever of them says so.
+        assert_eq!(
+            shown("pair = [3, 4]", &["--single", "7"]),
+            "flag=false rate=0.5 single=7"
+        );
+        assert_eq!(
+            shown("single = 7", &["--pair", "3", "4"]),
+            "flag=false rate=0.5 pair=[3,4]"
+        );
+    }
+
+    #[test]
+    fn wrong_values_name_the_key() {
+        let message = |file: &str| effect(file, &[]).unwrap_err().to_string();
+        for (file, words) in [
+            ("rate = 'fast'", "`rate`: `fast`: invalid float literal"),
+            ("flag = 1", "`flag`: expected true or false, found 1"),
+            ("rate = [1.0]", "`rate`: expected one value"),
+            ("single = -1", "`single`"),
+            ("rat = 1.0", "did you mean `rate`?"),
+            ("pair = [1]", "`pair`"),
+        ] {
+            let message = message(file);
+            assert!(message.starts_with("f.toml: "), "{message}");
+            assert!(message.contains(words), "{message}");
+        }
     }
 }

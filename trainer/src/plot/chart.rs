@@ -31,6 +31,8 @@ pub struct Panel {
     lines: Vec<Line>,
     x: Range<f64>,
     y: Range<f64>,
+    /// Equal factors are equally far apart, rather than equal differences.
+    logarithmic: bool,
 }
 
 struct Line {
@@ -51,7 +53,7 @@ pub fn panels(runs: &[Curves], axis: Axis, smoothing: f64) -> Vec<Panel> {
 }
 
 fn panel(runs: &[Curves], quantity: Quantity, axis: Axis, smoothing: f64) -> Option<Panel> {
-    let logarithmic = quantity != Quantity::Pck;
+    let positive = quantity != Quantity::Pck;
     let mut lines = Vec::new();
     for (run, curves) in runs.iter().enumerate() {
         let validation = (quantity == Quantity::Loss).then_some(Quantity::ValidationLoss);
@@ -60,7 +62,7 @@ fn panel(runs: &[Curves], quantity: Quantity, axis: Axis, smoothing: f64) -> Opt
             let points: Vec<(f64, f64)> = curve
                 .iter()
                 .filter_map(|point| Some((point.at(axis)?, point.value)))
-                .filter(|(_, value)| !logarithmic || *value > 0.0)
+                .filter(|(_, value)| !positive || *value > 0.0)
                 .collect();
             if points.is_empty() {
                 continue;
@@ -86,16 +88,31 @@ fn panel(runs: &[Curves], quantity: Quantity, axis: Axis, smoothing: f64) -> Opt
     if x.1 < x.0 {
         return None;
     }
+    let (low, high) = y;
+    // Few values that differ little have no round logarithms between them.
+    let logarithmic = match quantity {
+        Quantity::Pck => false,
+        Quantity::LearningRate => high > 1000.0 * low,
+        Quantity::Loss | Quantity::ValidationLoss => high > 10.0 * low,
+    };
     Some(Panel {
         quantity,
         lines,
         x: 0.0..x.1.max(1e-9),
         y: match quantity {
-            Quantity::Pck => 0.0..100.0,
-            // A curve that is flat needs room around it too.
-            _ => y.0 / 1.15..y.1 * 1.15,
+            Quantity::Pck => tens(low, high),
+            _ if logarithmic => low / 1.15..high * 1.15,
+            _ => 0.0..high * 1.05,
         },
+        logarithmic,
     })
+}
+
+/// The range of percentages between round tens that holds all of these.
+fn tens(low: f64, high: f64) -> Range<f64> {
+    let high = (10.0 * (high / 10.0).ceil()).clamp(20.0, 100.0);
+    let low = (10.0 * (low / 10.0).floor()).clamp(0.0, high - 20.0);
+    low..high
 }
 
 /// Draws everything, `scale` times larger than it will be seen.
@@ -120,9 +137,9 @@ pub fn draw<B: DrawingBackend>(
         .iter()
         .zip(charts.split_evenly((1, panels.len().max(1))))
     {
-        match panel.quantity {
-            Quantity::Pck => panel.draw(&area, panel.y.clone(), axis, scale),
-            _ => panel.draw(&area, panel.y.clone().log_scale(), axis, scale),
+        match panel.logarithmic {
+            true => panel.draw(&area, panel.y.clone().log_scale(), axis, scale),
+            false => panel.draw(&area, panel.y.clone(), axis, scale),
         }?;
     }
     legend.draw(&below, scale)?;
@@ -286,6 +303,13 @@ fn small(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages_lie_between_tens() {
+        assert_eq!(tens(23.0, 61.0), 20.0..70.0);
+        assert_eq!(tens(0.0, 3.0), 0.0..20.0);
+        assert_eq!(tens(99.0, 100.0), 80.0..100.0);
+    }
 
     #[test]
     fn numbers_are_short() {
