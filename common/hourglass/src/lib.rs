@@ -11,7 +11,7 @@ mod folded;
 mod graph;
 mod weights;
 
-pub use cpu::{Batch, Engine, Isa, Loss, StepResult};
+pub use cpu::{Batch, Engine, Isa, Loss, Precision, StepResult};
 pub use family::{Form, HourglassConfig, Residual};
 pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};
