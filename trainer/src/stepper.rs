@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::ValueEnum;
-use hourglass::{Batch, Engine, Graph, LayerWeights, Loss};
+use hourglass::{Batch, Engine, Graph, LayerWeights, Loss, Precision};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -86,6 +86,14 @@ impl Stepper {
             gradients,
             weights,
         })
+    }
+
+    /// The same with the CPU engine's maps and products in this format. Of no effect elsewhere.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        if let Gradients::Engine { engine, .. } = &mut self.gradients {
+            **engine = Engine::with_precision(engine.graph().clone(), engine.threads(), precision);
+        }
+        self
     }
 
     /// Loss of the batch before the step, after which the weights have moved.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hourglass::{HourglassConfig, LayerWeights, Loss, random_weights};
+use hourglass::{HourglassConfig, LayerWeights, Loss, Precision, random_weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use pose::{KeypointSet, Size};
 
@@ -62,6 +62,8 @@ pub struct TrainSettings {
     pub device: TrainDevice,
     /// Workers of the CPU engine.
     pub threads: usize,
+    /// Format of maps and products in the CPU engine.
+    pub precision: Precision,
     /// Bytes of decoded photos to keep.
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.
@@ -161,7 +163,8 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         settings.optimizer,
         &settings.device,
         settings.threads,
-    )?;
+    )?
+    .with_precision(settings.precision);
     let mut average = Average::new(settings.average, weights);
     if settings.resume {
         let last = start.map(|start| start.info);
@@ -186,10 +189,14 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
     };
     let (height, width) = (settings.shape.input.height, settings.shape.input.width);
     log.line(&format!(
-        "{} on {}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to validate; \
+        "{} on {}{}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to validate; \
          {} epochs of {steps_per_epoch} steps of {}",
         network.model_type(height, width),
         settings.device,
+        match settings.device {
+            TrainDevice::Cpu => format!(" in {}", settings.precision),
+            _ => String::new(),
+        },
         graph.parameters(),
         graph.last_stack().0.macs(height, width) as f64 / 1e9,
         people.len(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hourglass::{Form, HourglassConfig, Loss, Residual};
+use hourglass::{Form, HourglassConfig, Loss, Precision, Residual};
 use pose::{KeypointSet, Size};
 use trainer::{
     Augmentation, DataSpec, OptimizerKind, SampleShape, Teaching, TrainDevice, TrainSettings, train,
@@ -119,6 +119,10 @@ pub struct TrainArgs {
     /// Workers on the CPU [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
+    /// Format of maps and products on the CPU: f32 or bf16; sums, statistics, weights and their
+    /// moments are f32 either way [default: bf16 where the CPU multiplies it, else f32].
+    #[arg(long, value_name = "FORMAT")]
+    precision: Option<Precision>,
     /// Megabytes of decoded photos to keep in memory.
     #[arg(long, default_value_t = 6000)]
     photo_memory: usize,
@@ -204,6 +208,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         seed: args.seed,
         device: args.device,
         threads,
+        precision: args.precision.unwrap_or_else(Precision::fastest),
         photo_memory: args.photo_memory << 20,
         validate_every: args.validate_every,
         stop_after: args.stop_after,

@@ -1,7 +1,10 @@
 //! Number formats of maps: f32, and bf16, which is the upper half of an f32.
 
+use super::isa::Isa;
 use super::lanes::Lanes;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 /// In what format maps and the factors of matrix products are kept. Sums, statistics, weights and
 /// their gradients are f32 either way.
@@ -14,6 +17,37 @@ pub enum Precision {
     /// 8 binary digits with f32's range: half the memory, and twice the products per second
     /// where the CPU multiplies pairs of bf16. Slower than f32 elsewhere.
     Bf16,
+}
+
+impl Precision {
+    /// The format that this CPU trains fastest in.
+    pub fn fastest() -> Self {
+        match Isa::detect() {
+            Isa::Avx512Bf16 => Self::Bf16,
+            _ => Self::F32,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(format!("unknown precision `{text}`; expected f32 or bf16")),
+        }
+    }
 }
 
 /// A value of 8 binary digits with the range of an f32.

@@ -125,6 +125,11 @@ impl Engine {
         &self.graph
     }
 
+    /// The number of workers.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// The format of maps.
     pub fn precision(&self) -> Precision {
         match self.workers {
