@@ -53,6 +53,67 @@ kernel! {
     }
 }
 
+/// One register of each of the nine weights.
+#[inline(always)]
+unsafe fn taps<L: Lanes>(weight: &[f32], channels: usize, column: usize) -> [L; 9] {
+    // SAFETY: the callers have nine weights for each channel.
+    unsafe {
+        let mut taps = [L::splat(0.0); 9];
+        for (tap, register) in taps.iter_mut().enumerate() {
+            *register = L::load(weight.as_ptr().add(tap * channels + column));
+        }
+        taps
+    }
+}
+
+/// One register of column `x` from row `y - 1` on, zeros outside the picture.
+#[inline(always)]
+unsafe fn stored<L: Lanes, E: Element>(
+    map: &[E],
+    shape: MapShape,
+    x: usize,
+    y: usize,
+    column: usize,
+) -> [L; 3] {
+    // SAFETY: cells inside the picture alone are read.
+    unsafe {
+        let mut cells = [L::splat(0.0); 3];
+        for (row, cell) in cells.iter_mut().enumerate() {
+            if x < shape.width && y + row >= 1 && y + row <= shape.height {
+                let at = ((y + row - 1) * shape.width + x) * shape.channels + column;
+                *cell = E::load(map.as_ptr().add(at));
+            }
+        }
+        cells
+    }
+}
+
+/// [`stored`] with the source's map applied, for `W` rows.
+#[inline(always)]
+unsafe fn values<L: Lanes, E: Element, const W: usize>(
+    input: Source<'_, E>,
+    shape: MapShape,
+    x: usize,
+    y: usize,
+    column: usize,
+) -> [L; W] {
+    // SAFETY: cells inside the picture alone are read.
+    unsafe {
+        let a = L::load(input.map.a.as_ptr().add(column));
+        let b = L::load(input.map.b.as_ptr().add(column));
+        let floor = L::splat(input.map.floor);
+        let mut cells = [L::splat(0.0); W];
+        for (row, cell) in cells.iter_mut().enumerate() {
+            if x < shape.width && y + row >= 1 && y + row <= shape.height {
+                let at = ((y + row - 1) * shape.width + x) * shape.channels + column;
+                let z = E::load(input.data.as_ptr().add(at));
+                *cell = b.add_product(a, z).at_least(floor);
+            }
+        }
+        cells
+    }
+}
+
 /// `R` rows of one register of channels; `W` is `R + 2`.
 #[inline(always)]
 unsafe fn convolve_rows<L: Lanes, E: Element, const R: usize, const W: usize>(
@@ -64,30 +125,15 @@ unsafe fn convolve_rows<L: Lanes, E: Element, const R: usize, const W: usize>(
     column: usize,
 ) {
     let MapShape {
-        channels,
-        height,
-        width,
+        channels, width, ..
     } = shape;
     // SAFETY: rows and columns stay inside the picture, whose extents `convolve` checked.
     unsafe {
-        let taps: [L; 9] =
-            std::array::from_fn(|tap| L::load(weight.as_ptr().add(tap * channels + column)));
-        let a = L::load(input.map.a.as_ptr().add(column));
-        let b = L::load(input.map.b.as_ptr().add(column));
-        let (floor, zero) = (L::splat(input.map.floor), L::splat(0.0));
-        let load = |x: usize| -> [L; W] {
-            std::array::from_fn(|row| {
-                if x >= width || y + row < 1 || y + row > height {
-                    return zero;
-                }
-                let at = ((y + row - 1) * width + x) * channels + column;
-                let z = E::load(input.data.as_ptr().add(at));
-                b.add_product(a, z).at_least(floor)
-            })
-        };
-        let (mut left, mut middle) = ([zero; W], load(0));
+        let taps = taps::<L>(weight, channels, column);
+        let zero = L::splat(0.0);
+        let (mut left, mut middle) = ([zero; W], values(input, shape, 0, y, column));
         for x in 0..width {
-            let right = load(x + 1);
+            let right: [L; W] = values(input, shape, x + 1, y, column);
             for row in 0..R {
                 let mut sum = left[row].mul(taps[0]);
                 sum = sum.add_product(middle[row], taps[1]);
@@ -161,31 +207,19 @@ unsafe fn gradients_row<L: Lanes, E: Element>(
     column: usize,
 ) {
     let MapShape {
-        channels,
-        height,
-        width,
+        channels, width, ..
     } = shape;
     // SAFETY: rows and columns stay inside the picture, whose extents `gradients` checked.
     unsafe {
-        let taps: [L; 9] =
-            std::array::from_fn(|tap| L::load(turned.as_ptr().add(tap * channels + column)));
+        let taps = taps::<L>(turned, channels, column);
         let mut sums = [L::splat(0.0); 9];
         let a = L::load(input.map.a.as_ptr().add(column));
         let b = L::load(input.map.b.as_ptr().add(column));
         let (floor, zero) = (L::splat(input.map.floor), L::splat(0.0));
-        let load = |x: usize| -> [L; 3] {
-            std::array::from_fn(|row| {
-                if x >= width || y + row < 1 || y + row > height {
-                    return zero;
-                }
-                let at = ((y + row - 1) * width + x) * channels + column;
-                E::load(dz.as_ptr().add(at))
-            })
-        };
         let (mut total, mut product) = (zero, zero);
-        let (mut left, mut middle) = ([zero; 3], load(0));
+        let (mut left, mut middle) = ([zero; 3], stored(dz, shape, 0, y, column));
         for x in 0..width {
-            let right = load(x + 1);
+            let right = stored(dz, shape, x + 1, y, column);
             let at = (y * width + x) * channels + column;
             let z: L = E::load(input.data.as_ptr().add(at));
             let value = b.add_product(a, z).at_least(floor);

@@ -427,10 +427,11 @@ unsafe fn tile<L: Lanes, E: Element, F: Finish, const R: usize, const V: usize>(
             let mut a = left.data.as_ptr();
             a = a.wrapping_add(row * left.row_step + tap * left.tap_step);
             for _ in 0..left.groups {
-                let columns: [L; V] = std::array::from_fn(|v| {
+                let mut columns = [L::splat(0.0); V];
+                for (v, column) in columns.iter_mut().enumerate() {
                     let (panel, within) = (v * L::N / PANEL, v * L::N % PANEL);
-                    E::load_groups(b.add(panel * right.panel_step + within * E::GROUP))
-                });
+                    *column = E::load_groups(b.add(panel * right.panel_step + within * E::GROUP));
+                }
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let value = E::splat_group(a.add(i * left.row_step));
                     for (sum, column) in sums.iter_mut().zip(columns) {

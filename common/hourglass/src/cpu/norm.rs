@@ -13,6 +13,7 @@
 
 use super::element::Element;
 use super::isa::kernel;
+use super::lanes::Lanes;
 
 /// `y = max(a · z + b, floor)` per channel: how a node's values come from what is stored.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,10 +85,21 @@ macro_rules! for_columns {
 #[inline(always)]
 unsafe fn constants<L: Lanes, const V: usize>(values: &[f32], column: usize) -> [L; V] {
     // SAFETY: the callers keep `column` and the registers inside the channels.
-    std::array::from_fn(|v| unsafe { L::load(values.as_ptr().add(column + v * L::N)) })
+    unsafe {
+        let mut registers = [L::splat(0.0); V];
+        for (v, register) in registers.iter_mut().enumerate() {
+            *register = L::load(values.as_ptr().add(column + v * L::N));
+        }
+        registers
+    }
 }
 
-use super::lanes::Lanes;
+/// `max(a · z + b, floor)` of one register of a map.
+#[inline(always)]
+unsafe fn mapped<L: Lanes, E: Element>(z: *const E, a: L, b: L, floor: L) -> L {
+    // SAFETY: the callers keep the address inside the map.
+    unsafe { b.add_product(a, E::load(z)).at_least(floor) }
+}
 
 kernel! {
     /// The values of the source.
@@ -149,15 +161,13 @@ unsafe fn activate_grouped_columns<L: Lanes, E: Element, const V: usize>(
         let b: [L; V] = constants(&source.map.b, column);
         let floor = L::splat(source.map.floor);
         let (mut from, mut to) = (source.data.as_ptr(), output.as_mut_ptr());
-        let value = |from: *const E, v: usize| {
-            let z = E::load(from.add(column + v * L::N));
-            b[v].add_product(a[v], z).at_least(floor)
-        };
         let rows = source.data.len() / channels;
         for _ in 0..rows / 2 {
             for v in 0..V {
-                let pair = [value(from, v), value(from.add(channels), v)];
-                E::store_grouped(pair, to, channels, column + v * L::N);
+                let at = column + v * L::N;
+                let first = mapped(from.add(at), a[v], b[v], floor);
+                let second = mapped(from.add(channels + at), a[v], b[v], floor);
+                E::store_grouped([first, second], to, channels, at);
             }
             (from, to) = (
                 from.wrapping_add(2 * channels),
@@ -166,7 +176,8 @@ unsafe fn activate_grouped_columns<L: Lanes, E: Element, const V: usize>(
         }
         if rows % 2 == 1 {
             for v in 0..V {
-                store_single(value(from, v), to, channels, column + v * L::N);
+                let at = column + v * L::N;
+                store_single(mapped(from.add(at), a[v], b[v], floor), to, channels, at);
             }
         }
     }
@@ -322,6 +333,22 @@ kernel! {
     }
 }
 
+/// `p · dy + q · z + r` of one register, with dy zero where `a · z + b` does not pass `floor`.
+#[inline(always)]
+unsafe fn slope_value<L: Lanes, E: Element>(
+    dy: *const E,
+    z: *const E,
+    [a, b, floor]: [L; 3],
+    [p, q, r]: [L; 3],
+) -> L {
+    // SAFETY: the callers keep the addresses inside the maps.
+    unsafe {
+        let (dy, z): (L, L) = (E::load(dy), E::load(z));
+        let passed = dy.where_above(b.add_product(a, z), floor);
+        r.add_product(q, z).add_product(p, passed)
+    }
+}
+
 #[inline(always)]
 unsafe fn grouped_gradient_columns<L: Lanes, E: Element, const V: usize>(
     column: usize,
@@ -365,18 +392,14 @@ unsafe fn columns_of_gradient<L: Lanes, E: Element, const V: usize>(
         let wanted = !rows.is_null();
         let (mut from_dy, mut from_z) = (dy.as_ptr(), slope.z.as_ptr());
         let mut to = grouped.as_mut_ptr();
-        let value = |dy: *const E, z: *const E, v: usize| {
-            let at = column + v * L::N;
-            let (dy, z): (L, L) = (E::load(dy.add(at)), E::load(z.add(at)));
-            let passed = dy.where_above(b[v].add_product(a[v], z), floor);
-            r[v].add_product(q[v], z).add_product(p[v], passed)
-        };
         let count = dy.len() / channels;
         for _ in 0..count / 2 {
             for v in 0..V {
                 let at = column + v * L::N;
-                let first = value(from_dy, from_z, v);
-                let second = value(from_dy.add(channels), from_z.add(channels), v);
+                let (map, line) = ([a[v], b[v], floor], [p[v], q[v], r[v]]);
+                let first = slope_value(from_dy.add(at), from_z.add(at), map, line);
+                let at_second = channels + at;
+                let second = slope_value(from_dy.add(at_second), from_z.add(at_second), map, line);
                 E::store_grouped([first, second], to, channels, at);
                 if wanted {
                     E::store(first, rows.add(at));
@@ -391,7 +414,8 @@ unsafe fn columns_of_gradient<L: Lanes, E: Element, const V: usize>(
         if count % 2 == 1 {
             for v in 0..V {
                 let at = column + v * L::N;
-                let single = value(from_dy, from_z, v);
+                let (map, line) = ([a[v], b[v], floor], [p[v], q[v], r[v]]);
+                let single = slope_value(from_dy.add(at), from_z.add(at), map, line);
                 store_single(single, to, channels, at);
                 if wanted {
                     E::store(single, rows.add(at));

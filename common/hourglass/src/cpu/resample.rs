@@ -97,7 +97,7 @@ kernel! {
 #[inline(always)]
 fn corners(shape: MapShape, x: usize, y: usize) -> [usize; 4] {
     let row = shape.width * shape.channels;
-    let first = 2 * y * row + 2 * x * shape.channels;
+    let first = 2 * (y * row + x * shape.channels);
     [
         first,
         first + shape.channels,
@@ -120,8 +120,10 @@ kernel! {
                 let to = (y * (width / 2) + x) * channels;
                 let from = corners(shape, x, y);
                 for column in (0..channels).step_by(L::N) {
-                    let [a, b, c, d] = from.map(|at| E::load::<L>(large.as_ptr().add(at + column)));
-                    let sum = a.add(b).add(c.add(d));
+                    let mut sum = L::splat(0.0);
+                    for at in from {
+                        sum = sum.add(E::load(large.as_ptr().add(at + column)));
+                    }
                     put(sum, small.as_mut_ptr().add(to + column), accumulate);
                 }
             }
@@ -142,8 +144,10 @@ kernel! {
                 let to = (y * (width / 2) + x) * channels;
                 let from = corners(shape, x, y);
                 for column in (0..channels).step_by(L::N) {
-                    let [a, b, c, d] = from.map(|at| value::<L, E>(large, at + column, column));
-                    let top = d.at_least(c.at_least(b.at_least(a)));
+                    let mut top: L = value(large, from[0] + column, column);
+                    for at in &from[1..] {
+                        top = value::<L, E>(large, at + column, column).at_least(top);
+                    }
                     E::store(top, small.as_mut_ptr().add(to + column));
                 }
             }
@@ -167,7 +171,10 @@ kernel! {
                 let from = (y * (width / 2) + x) * channels;
                 let to = corners(shape, x, y);
                 for column in (0..channels).step_by(L::N) {
-                    let cells = to.map(|at| value::<L, E>(large, at + column, column));
+                    let mut cells = [L::splat(0.0); 4];
+                    for (cell, at) in cells.iter_mut().zip(to) {
+                        *cell = value(large, at + column, column);
+                    }
                     let [a, b, c, d] = cells;
                     let top = d.at_least(c.at_least(b.at_least(a)));
                     let mut left: L = E::load(small_gradient.as_ptr().add(from + column));
