@@ -9,6 +9,7 @@ mod network;
 mod run;
 
 use clap::Args;
+use hourglass::Precision;
 
 use crate::error::TrainError;
 use crate::settings::TrainSettings;
@@ -80,6 +81,7 @@ impl TrainOptions {
             average: course.average,
             seed: course.seed,
             threads: machine.threads(),
+            precision: machine.precision.unwrap_or_else(Precision::fastest),
             device: machine.device,
             photo_memory: machine.photo_memory << 20,
             validate_every: run.validate_every,

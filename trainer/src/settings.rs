@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hourglass::{HourglassConfig, Loss};
+use hourglass::{HourglassConfig, Loss, Precision};
 use pose::{KeypointSet, Size};
 
 use crate::augmentation::Augmentation;
@@ -63,6 +63,8 @@ pub struct TrainSettings {
     pub device: TrainDevice,
     /// Workers of the CPU engine.
     pub threads: usize,
+    /// Format of maps and products in the CPU engine.
+    pub precision: Precision,
     /// Bytes of decoded photos to keep.
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.

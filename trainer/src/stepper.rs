@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
-use hourglass::{Batch, Engine, Graph, LayerGradient, LayerWeights, Loss};
+use hourglass::{Batch, Engine, Graph, LayerGradient, LayerWeights, Loss, Precision};
 
 use crate::device::TrainDevice;
 use crate::error::TrainError;
@@ -118,6 +118,14 @@ impl Stepper {
             clip_norm: norm,
             ..self
         }
+    }
+
+    /// The same with the CPU engine's maps and products in this format. Of no effect elsewhere.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        if let Gradients::Engine { engine, .. } = &mut self.gradients {
+            **engine = Engine::with_precision(engine.graph().clone(), engine.threads(), precision);
+        }
+        self
     }
 
     /// Loss of the batch before the step, after which the weights have moved.

@@ -12,7 +12,7 @@ mod graph;
 mod loss;
 mod weights;
 
-pub use cpu::{Batch, Engine, Isa, StepResult};
+pub use cpu::{Batch, Engine, Isa, Precision, StepResult};
 pub use family::{Form, HourglassConfig, Residual};
 pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};

@@ -129,7 +129,8 @@ impl<'a> Session<'a> {
             &settings.device,
             settings.threads,
         )?
-        .clip(settings.clip_norm);
+        .clip(settings.clip_norm)
+        .with_precision(settings.precision);
         let mut average = Average::new(settings.average, weights);
         let mut progress = Progress::default();
         if let Some(state) = state {
@@ -158,10 +159,14 @@ impl<'a> Session<'a> {
         };
         let (height, width) = (settings.shape.input.height, settings.shape.input.width);
         report.line(&format!(
-            "{} on {}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to \
+            "{} on {}{}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to \
              validate; {} epochs of {steps_per_epoch} steps of {}",
             network.model_type(height, width),
             settings.device,
+            match settings.device {
+                TrainDevice::Cpu => format!(" in {}", settings.precision),
+                _ => String::new(),
+            },
             graph.parameters(),
             graph.last_stack().0.macs(height, width) as f64 / 1e9,
             people.len(),
