@@ -140,6 +140,9 @@ impl Checkpoint {
             })?;
         let info: CheckpointInfo = serde_json::from_str(info)
             .map_err(|error| fail(format!("its `{KEY}` description: {error}")))?;
+        info.network
+            .check()
+            .map_err(|error| fail(format!("its network: {error}")))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
         let read = |name: String, shape: &[usize]| -> Result<Vec<f32>, TrainError> {
             let tensor = file

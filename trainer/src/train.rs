@@ -12,6 +12,7 @@ use crate::average::Average;
 use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::data_spec::DataSpec;
 use crate::device::TrainDevice;
+use crate::distill::Tutor;
 use crate::error::TrainError;
 use crate::evaluate::{eval_settings, evaluate_weights};
 use crate::loader::{Loader, LoaderSettings};
@@ -68,6 +69,8 @@ pub struct TrainSettings {
     pub validate_every: Option<u64>,
     /// Steps after which to end early, before the schedule does.
     pub stop_after: Option<u64>,
+    /// A larger network to learn from as well, and its share of the loss.
+    pub distill: Option<(PathBuf, f32)>,
     /// Weights to start from.
     pub weights: Option<PathBuf>,
     /// Continue the training in `output`.
@@ -198,6 +201,20 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
         settings.epochs,
         settings.batch,
     ))?;
+    let mut tutor = match &settings.distill {
+        Some((path, share)) => Some(Tutor::load(
+            path,
+            &settings.keypoints,
+            &settings.shape,
+            *share,
+            &settings.device,
+            settings.threads,
+        )?),
+        None => None,
+    };
+    for note in tutor.iter().flat_map(Tutor::notes) {
+        log.line(note)?;
+    }
     let mut loader = Loader::start(
         Arc::new(people),
         order,
@@ -211,8 +228,11 @@ pub fn train(settings: &TrainSettings) -> Result<TrainOutcome, TrainError> {
     let interval = settings.validate_every.unwrap_or(steps_per_epoch);
     let mut window = Window::default();
     while info.step < end {
-        let loaded = loader.next_batch()?;
+        let mut loaded = loader.next_batch()?;
         let started = Instant::now();
+        if let Some(tutor) = &mut tutor {
+            tutor.teach(&mut loaded.batch)?;
+        }
         let rate = schedule.rate(info.step);
         let loss = stepper.step(&loaded.batch, settings.loss, rate);
         if !loss.is_finite() {
@@ -283,11 +303,8 @@ fn check(settings: &TrainSettings) -> Result<(), TrainError> {
     if settings.batch == 0 || settings.epochs == 0 {
         return fail("batch size and epochs must be 1 or more".to_owned());
     }
-    if settings.network.stacks == 0 || !settings.network.channels.is_multiple_of(4) {
-        return fail(format!(
-            "{} stacks of {} channels: stacks must be 1 or more, channels a multiple of 4",
-            settings.network.stacks, settings.network.channels
-        ));
+    if let Err(error) = settings.network.check() {
+        return fail(error.to_string());
     }
     Ok(())
 }

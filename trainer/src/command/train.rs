@@ -46,6 +46,10 @@ pub struct TrainArgs {
     /// Channels of the hourglasses [default: 256, with --tiny 128].
     #[arg(long, conflicts_with = "tiny")]
     channels: Option<usize>,
+    /// Channels of the front (N; half of it in the first convolution) and of the hourglasses (M),
+    /// for example 128 256, the full size.
+    #[arg(long, num_args = 2, value_names = ["N", "M"], conflicts_with_all = ["tiny", "channels"])]
+    width: Option<Vec<usize>>,
     /// End the residual blocks in ReLU, as the earlier projects do.
     #[arg(long)]
     residual_relu: bool,
@@ -128,6 +132,13 @@ pub struct TrainArgs {
     /// Steps after which to end early; the learning rate falls as if the training went on.
     #[arg(long)]
     stop_after: Option<u64>,
+    /// A larger network, checkpoint or ONNX file, whose heatmaps are learnt beside the labels, and
+    /// in their place where a keypoint has none. Keypoints are matched by name.
+    #[arg(long, value_name = "FILE")]
+    pub(super) distill: Option<PathBuf>,
+    /// The larger network's share of the loss; the labels' is the rest.
+    #[arg(long, default_value_t = 0.5)]
+    distill_weight: f32,
     /// Weights to start from: a checkpoint of this trainer.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     weights: Option<PathBuf>,
@@ -136,7 +147,8 @@ pub struct TrainArgs {
     resume: bool,
 }
 
-fn parse_size(text: &str) -> Result<Size, String> {
+/// `WIDTHxHEIGHT`.
+pub fn parse_size(text: &str) -> Result<Size, String> {
     let numbers = text
         .split_once(['x', 'X'])
         .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
@@ -155,22 +167,26 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let threads = args
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let network = HourglassConfig {
+        stacks: args.stacks,
+        channels: args.channels.unwrap_or(if args.tiny { 128 } else { 256 }),
+        mobile: args.mobile,
+        form: if args.classic {
+            Form::Classic
+        } else {
+            Form::Lean
+        },
+        residual: if args.residual_relu {
+            Residual::Relu
+        } else {
+            Residual::Linear
+        },
+        ..HourglassConfig::full(args.keypoints.len())
+    };
     let settings = TrainSettings {
-        network: HourglassConfig {
-            stacks: args.stacks,
-            channels: args.channels.unwrap_or(if args.tiny { 128 } else { 256 }),
-            mobile: args.mobile,
-            keypoints: args.keypoints.len(),
-            form: if args.classic {
-                Form::Classic
-            } else {
-                Form::Lean
-            },
-            residual: if args.residual_relu {
-                Residual::Relu
-            } else {
-                Residual::Linear
-            },
+        network: match args.width.as_deref() {
+            Some(&[n, m]) => network.with_widths(n, m),
+            _ => network,
         },
         keypoints: args.keypoints,
         data: args.data,
@@ -207,6 +223,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         photo_memory: args.photo_memory << 20,
         validate_every: args.validate_every,
         stop_after: args.stop_after,
+        distill: args.distill.map(|path| (path, args.distill_weight)),
         weights: args.weights,
         resume: args.resume,
         output: args.output,

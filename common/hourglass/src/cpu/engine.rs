@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::conv::Packed;
 use super::pass::{Pass, Statistics, Task};
-use crate::graph::{Graph, MapShape};
+use crate::graph::{Graph, MapShape, NodeId};
 use crate::weights::{LayerGradient, LayerWeights};
 
 /// Pictures with their target heatmaps.
@@ -43,6 +43,21 @@ pub struct StepResult {
     /// Gradients in the order of the graph's layers, averaged over the workers, with the mean of
     /// their batch statistics.
     pub gradients: Vec<LayerGradient>,
+}
+
+/// One node's values in the pictures of one worker, and the gradient of the loss there. Both are
+/// channels-last.
+pub struct Observation<'a> {
+    /// The node.
+    pub node: NodeId,
+    /// Which pictures of the batch.
+    pub pictures: Range<usize>,
+    /// Channels of the node's map.
+    pub channels: usize,
+    /// What the node computed, `[pictures, height, width, channels]`.
+    pub values: &'a [f32],
+    /// Gradient of the loss, of the same shape.
+    pub gradient: &'a [f32],
 }
 
 /// Runs a graph on batches. Keeps one set of buffers for each worker.
@@ -94,6 +109,21 @@ impl Engine {
     /// When the batch's vectors do not have the lengths that [`Batch`] states, or `weights` is not
     /// of this graph.
     pub fn step(&mut self, weights: &[LayerWeights], batch: &Batch, loss: Loss) -> StepResult {
+        self.step_observed(weights, batch, loss, |_| ())
+    }
+
+    /// As [`Engine::step`]; `observe` sees every node's values with the loss's gradient there, from
+    /// the thread of each worker. Nodes that no output depends on are not seen.
+    ///
+    /// # Panics
+    /// As [`Engine::step`].
+    pub fn step_observed(
+        &mut self,
+        weights: &[LayerWeights],
+        batch: &Batch,
+        loss: Loss,
+        observe: impl Fn(Observation<'_>) + Sync,
+    ) -> StepResult {
         self.set_size(batch.height, batch.width);
         let keypoints = batch.weights.len() / batch.pictures.max(1);
         let image_len = self.shapes[0].len();
@@ -107,9 +137,21 @@ impl Engine {
             let masks = (to - from, &batch.weights[from * keypoints..to * keypoints]);
             pass.forward(task, images, Statistics::Batch);
             let mut loss = 0.0f64;
-            let gradients = pass.backward(task, |_, values, gradient| {
-                loss += squared_error(values, targets, masks, (scale, foreground), gradient);
-            });
+            let gradients = pass.backward(
+                task,
+                |_, values, gradient| {
+                    loss += squared_error(values, targets, masks, (scale, foreground), gradient);
+                },
+                |node, values, gradient| {
+                    observe(Observation {
+                        node,
+                        pictures: pictures.clone(),
+                        channels: task.shapes[node].channels,
+                        values,
+                        gradient,
+                    });
+                },
+            );
             (loss, gradients, to - from)
         });
         let loss = results.iter().map(|(loss, _, _)| loss).sum::<f64>() as f32;

@@ -17,7 +17,7 @@ mod norm;
 mod pass;
 mod resample;
 
-pub use engine::{Batch, Engine, Loss, StepResult};
+pub use engine::{Batch, Engine, Loss, Observation, StepResult};
 pub use isa::Isa;
 
 #[cfg(test)]

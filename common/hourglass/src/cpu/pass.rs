@@ -175,11 +175,13 @@ impl Pass {
     }
 
     /// Gradients of the loss whose gradient at each output `output_gradient(stack, values, g)`
-    /// adds to `g`. Call after [`Pass::forward`] with batch statistics.
+    /// adds to `g`. Call after [`Pass::forward`] with batch statistics. `observe(node, values, g)`
+    /// sees every node's values with the loss's gradient there.
     pub fn backward(
         &mut self,
         task: &Task<'_>,
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
+        mut observe: impl FnMut(NodeId, &[f32], &[f32]),
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
         let mut gradients: NodeGradients = vec![None; task.graph.nodes.len()];
@@ -199,6 +201,7 @@ impl Pass {
             let Some(gradient) = gradients[id].take() else {
                 continue;
             };
+            observe(id, &self.values[id], &gradient);
             match *node {
                 Node::Input => self.arena.give_shared(gradient),
                 Node::Conv { layer, input } => {
