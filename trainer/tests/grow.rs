@@ -8,11 +8,11 @@ use trainer::{Checkpoint, GROWTH_TOLERANCE, GrowSettings, MEAN, STD, grow_checkp
 
 fn project() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.parent().unwrap().to_owned()
+    crate_folder.parent().expect("the workspace").to_owned()
 }
 
 fn photo(height: usize, width: usize) -> Vec<f32> {
-    let photo = image::open(project().join("assets/sample.jpg")).unwrap();
+    let photo = image::open(project().join("assets/sample.jpg")).expect("the sample photo");
     let small = resize(
         &photo.to_rgb8(),
         width as u32,

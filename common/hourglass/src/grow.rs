@@ -350,53 +350,13 @@ fn shares(
 mod tests {
     use super::*;
     use crate::cpu::tests::noise;
-    use crate::{Engine, Form, Residual, random_weights};
-
-    /// Random values with statistics as after a training.
-    fn trained(config: &HourglassConfig) -> Vec<LayerWeights> {
-        let values = noise(200_000, 5);
-        let mut values = values.iter().copied().cycle();
-        let mut next = move || values.next().unwrap_or_default() * 1.7;
-        let mut weights = random_weights(&config.graph(), &mut next);
-        for layer in &mut weights {
-            if let Some(norm) = &mut layer.norm {
-                norm.gamma.iter_mut().for_each(|v| *v += 0.3 * next());
-                norm.beta.iter_mut().for_each(|v| *v = 0.3 * next());
-                norm.mean.iter_mut().for_each(|v| *v = 0.3 * next());
-                let variances = norm.variance.iter_mut();
-                variances.for_each(|v| *v += 0.5 * next().abs());
-            }
-            if let Some(bias) = &mut layer.bias {
-                bias.iter_mut().for_each(|v| *v = 0.3 * next());
-            }
-        }
-        weights
-    }
+    use crate::weights::tests::{heatmaps, largest_difference, trained};
+    use crate::{Form, Residual};
 
     fn uniform() -> impl FnMut() -> f32 {
         let values = noise(100_003, 21);
         let mut values = values.into_iter().cycle();
         move || (values.next().unwrap_or_default() + 1.0) / 2.0
-    }
-
-    /// Heatmaps of every stack, each computed as the last one of a network that ends there.
-    fn heatmaps(config: &HourglassConfig, weights: &[LayerWeights]) -> Vec<Vec<f32>> {
-        let images = noise(2 * 32 * 64 * 3, 9);
-        let graph = config.graph();
-        let outputs = graph.outputs.clone();
-        let maps = outputs.iter().map(|&output| {
-            let mut graph = graph.clone();
-            graph.outputs = vec![output];
-            Engine::new(graph, 1).forward(weights, &images, (32, 64))
-        });
-        maps.collect()
-    }
-
-    fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
-        assert_eq!(a.len(), b.len());
-        let size = a.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let pairs = a.iter().zip(b);
-        pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / size
     }
 
     fn small(form: Form, residual: Residual) -> HourglassConfig {

@@ -537,3 +537,249 @@ pub fn cut_stacks(
         .collect();
     Ok((shorter, values))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::tests::{heatmaps, largest_difference, trained};
+    use crate::{Form, Residual, fold};
+
+    fn networks() -> Vec<HourglassConfig> {
+        let mut list = Vec::new();
+        for (mobile, form, residual) in [
+            (true, Form::Lean, Residual::Linear),
+            (false, Form::Lean, Residual::Linear),
+            (true, Form::Classic, Residual::Relu),
+            (false, Form::Classic, Residual::Relu),
+        ] {
+            list.push(HourglassConfig {
+                channels: 64,
+                mobile,
+                form,
+                residual,
+                ..HourglassConfig::tiny(5)
+            });
+        }
+        // With a plain skip in the first block.
+        list.push(HourglassConfig::tiny(5));
+        list
+    }
+
+    fn settings(budget: Budget, stream: bool) -> PruneSettings {
+        PruneSettings {
+            budget,
+            multiple: 8,
+            least: 8,
+            stream,
+            per_cost: false,
+        }
+    }
+
+    fn lost(kept: &[usize], channels: usize) -> impl Iterator<Item = usize> {
+        (0..channels).filter(|c| !kept.contains(c))
+    }
+
+    /// Makes the lost channels constant in the layers that write them: 0, or some other value.
+    fn make_constant(graph: &Graph, weights: &mut [LayerWeights], kept: &Kept, value: f32) {
+        let sets = ChannelSets::of(graph);
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let Node::Conv { layer, .. } = *node else {
+                continue;
+            };
+            let description = &graph.layers[layer];
+            if description.depthwise {
+                continue;
+            }
+            let values = &mut weights[layer];
+            let per_output = description.weight_len() / description.outputs;
+            for c in lost(&kept[sets.set(id)], description.outputs) {
+                let value = value * (1.0 + c as f32 / 7.0);
+                values.weight[c * per_output..(c + 1) * per_output].fill(0.0);
+                if let Some(bias) = &mut values.bias {
+                    bias[c] = if values.norm.is_some() { 0.0 } else { value };
+                }
+                if let Some(norm) = &mut values.norm {
+                    norm.gamma[c] = 0.0;
+                    norm.beta[c] = value;
+                }
+            }
+        }
+    }
+
+    /// A network without some channels is the network in which they are zero.
+    #[test]
+    fn pruned_is_masked() {
+        let mut narrower = 0;
+        for config in networks() {
+            let graph = config.graph();
+            let weights = trained(&config);
+            let importance = scale_importance(&graph, &weights);
+            for (budget, stream) in [
+                (Budget::Macs(0.6), true),
+                (Budget::Parameters(0.4), true),
+                (Budget::Macs(0.8), false),
+            ] {
+                let kept =
+                    choose_channels(&graph, &importance, &settings(budget, stream), (64, 64));
+                let kept = kept.unwrap();
+                let (smaller, pruned) = keep_channels(&config, &weights, &kept, None).unwrap();
+                assert_eq!(smaller.check(), Ok(()));
+                for (layer, values) in smaller.graph().layers.iter().zip(&pruned) {
+                    assert_eq!(values.weight.len(), layer.weight_len(), "{}", layer.name);
+                }
+                narrower += usize::from(smaller.channels < config.channels);
+                assert!(stream || smaller.channels == config.channels);
+                let mut masked = weights.clone();
+                make_constant(&graph, &mut masked, &kept, 0.0);
+                let (a, b) = (heatmaps(&config, &masked), heatmaps(&smaller, &pruned));
+                for (a, b) in a.iter().zip(&b) {
+                    let difference = largest_difference(a, b);
+                    assert!(difference < 2e-5, "{smaller:?}: {difference}");
+                }
+                // It was not the same before, or this would show nothing.
+                let whole = heatmaps(&config, &weights);
+                assert!(largest_difference(&whole[0], &b[0]) > 1e-2);
+            }
+        }
+        assert!(narrower > 2, "{narrower} networks with a narrower stream");
+    }
+
+    /// Channels that are constant can go without any change of the heatmaps, where 1×1 convolutions
+    /// read them.
+    #[test]
+    fn constant_channels_are_folded_into_their_readers() {
+        for config in networks() {
+            let graph = config.graph();
+            let mut weights = trained(&config);
+            let importance = scale_importance(&graph, &weights);
+            let chosen = settings(Budget::Macs(0.7), true);
+            let mut kept = choose_channels(&graph, &importance, &chosen, (64, 64)).unwrap();
+            let sets = ChannelSets::of(&graph);
+            for (id, node) in graph.nodes.iter().enumerate() {
+                if let Node::Conv { layer, input } = *node
+                    && graph.layers[layer].kernel == 3
+                {
+                    for set in [sets.set(input), sets.set(id)] {
+                        // Depthwise filters do not mix channels, but see the border.
+                        if set == sets.set(input) {
+                            kept[set] = (0..graph.layers[layer].inputs).collect();
+                        }
+                    }
+                }
+            }
+            make_constant(&graph, &mut weights, &kept, 0.4);
+            let means = estimate_means(&graph, &weights);
+            let (smaller, pruned) = keep_channels(&config, &weights, &kept, Some(&means)).unwrap();
+            assert!(smaller.graph().parameters() < graph.parameters());
+            let (a, b) = (heatmaps(&config, &weights), heatmaps(&smaller, &pruned));
+            for (a, b) in a.iter().zip(&b) {
+                let difference = largest_difference(a, b);
+                assert!(difference < 1e-4, "{smaller:?}: {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn budgets_are_met_and_not_by_much_more() {
+        for config in networks() {
+            let graph = config.graph();
+            let weights = trained(&config);
+            let importance = scale_importance(&graph, &weights);
+            let facts = |config: &HourglassConfig, weights: &[LayerWeights]| {
+                let (folded, _) = fold(&config.graph(), weights);
+                (folded.macs(96, 64) as f64, folded.parameters() as f64)
+            };
+            let whole = facts(&config, &weights);
+            for share in [0.9, 0.5] {
+                for budget in [Budget::Macs(share), Budget::Parameters(share)] {
+                    let settings = settings(budget, false);
+                    let kept = choose_channels(&graph, &importance, &settings, (96, 64));
+                    let kept = kept.unwrap();
+                    let (smaller, pruned) = keep_channels(&config, &weights, &kept, None).unwrap();
+                    let left = facts(&smaller, &pruned);
+                    let found = match budget {
+                        Budget::Macs(_) => left.0 / whole.0,
+                        Budget::Parameters(_) => left.1 / whole.1,
+                    };
+                    assert!(found <= share && found > share - 0.1, "{budget:?}: {found}");
+                    for (name, width) in &smaller.widths {
+                        assert!(width % 8 == 0, "{name}: {width}");
+                    }
+                }
+            }
+            let settings = settings(Budget::Macs(0.01), false);
+            let error = choose_channels(&graph, &importance, &settings, (96, 64)).unwrap_err();
+            assert!(matches!(error, PruneError::Budget { .. }), "{error}");
+        }
+    }
+
+    /// A projection never becomes needless, which would take a layer away.
+    #[test]
+    fn blocks_keep_their_kind() {
+        let config = HourglassConfig::mobile(5);
+        let graph = config.graph();
+        let sets = ChannelSets::of(&graph);
+        // Only the front may go: 128 channels between a stem of 64 and a stream of 256.
+        let front = graph
+            .layers
+            .iter()
+            .position(|l| l.name == "front_residual_2_conv_1x1_3");
+        let node = graph.nodes.iter().position(|n| match n {
+            Node::Conv { layer, .. } => Some(*layer) == front,
+            _ => false,
+        });
+        let mut importance = vec![Vec::new(); sets.len()];
+        importance[sets.set(node.unwrap())] = (0..128).map(f64::from).collect();
+        let mut seen = Vec::new();
+        for percent in (50..100).rev() {
+            let settings = settings(Budget::Macs(f64::from(percent) / 100.0), true);
+            let Ok(kept) = choose_channels(&graph, &importance, &settings, (64, 64)) else {
+                break;
+            };
+            let weights = trained(&config);
+            let (smaller, _) = keep_channels(&config, &weights, &kept, None).unwrap();
+            seen.push(smaller.front_widths().blocks);
+        }
+        assert!(
+            seen.iter().any(|&w| w < 64) && !seen.contains(&64),
+            "{seen:?}"
+        );
+    }
+
+    #[test]
+    fn cutting_stacks_leaves_the_first_ones_heatmaps() {
+        let config = HourglassConfig {
+            stacks: 3,
+            channels: 16,
+            ..HourglassConfig::tiny(5)
+        };
+        let weights = trained(&config);
+        let before = heatmaps(&config, &weights);
+        for stacks in [1, 2] {
+            let (shorter, left) = cut_stacks(&config, &weights, stacks).unwrap();
+            let after = heatmaps(&shorter, &left);
+            assert_eq!(after[..], before[..stacks]);
+        }
+        assert!(cut_stacks(&config, &weights, 4).is_err());
+    }
+
+    /// The mean of a rectified normal value, against its integral.
+    #[test]
+    fn rectified_means_are_integrals() {
+        for (mean, deviation) in [(0.0, 1.0), (-1.3, 0.7), (2.0, 0.5), (0.4, 3.0)] {
+            let steps = 200_000;
+            let sum: f64 = (0..steps)
+                .map(|i| {
+                    let x = mean + deviation * (-8.0 + 16.0 * (f64::from(i) + 0.5) / 200_000.0);
+                    let t = (x - mean) / deviation;
+                    x.max(0.0) * (-0.5 * t * t).exp()
+                })
+                .sum();
+            let integral = sum * 16.0 / 200_000.0 / (2.0 * std::f64::consts::PI).sqrt();
+            let found = rectified_mean(mean, deviation);
+            assert!((found - integral).abs() < 1e-5, "{found} {integral}");
+        }
+        assert_eq!(rectified_mean(0.3, 0.0), 0.3);
+        assert_eq!(rectified_mean(-0.3, 0.0), 0.0);
+    }
+}
