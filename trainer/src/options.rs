@@ -71,6 +71,7 @@ impl TrainOptions {
             optimizer: course.optimizer(),
             decay: course.decay()?,
             keypoint_weights: course.keypoint_weights,
+            distill: course.distill.map(|path| (path, course.distill_weight)),
             batch: course.batch,
             epochs: course.epochs,
             accumulate: course.accumulate,

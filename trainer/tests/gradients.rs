@@ -85,6 +85,7 @@ fn engine_and_autodiff_agree() {
             keypoints: 5,
             form,
             residual,
+            ..HourglassConfig::tiny(5)
         };
         let graph = config.graph();
         let weights = weights(&config);

@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 keypoints: 5,
                 form,
                 residual,
+                ..HourglassConfig::full(5)
             };
             let kind = if mobile { "mobile" } else { "full" };
             let name = format!("{kind}-{form:?}-{residual:?}").to_lowercase();

@@ -7,7 +7,7 @@ use super::isa::Isa;
 use super::packed::Packed;
 use super::pass::{Pass, Statistics, Task};
 use super::plan::Plan;
-use crate::graph::{Graph, MapShape};
+use crate::graph::{Graph, MapShape, NodeId};
 use crate::loss::{Loss, StackMaps, WholeBatch};
 use crate::weights::{LayerGradient, LayerWeights};
 
@@ -56,6 +56,24 @@ pub struct StepResult {
     /// their batch statistics.
     pub gradients: Vec<LayerGradient>,
 }
+
+/// One node's values in the pictures of one worker, and the gradient of the loss there. Both are
+/// channels-last.
+pub struct Observation<'a> {
+    /// The node.
+    pub node: NodeId,
+    /// Which pictures of the batch.
+    pub pictures: Range<usize>,
+    /// Channels of the node's map.
+    pub channels: usize,
+    /// What the node computed, `[pictures, height, width, channels]`.
+    pub values: &'a [f32],
+    /// Gradient of the loss, of the same shape.
+    pub gradient: &'a [f32],
+}
+
+/// What looks on while gradients are computed.
+type Observer<'a> = &'a (dyn Fn(Observation<'_>) + Sync);
 
 /// Runs a graph on batches. Keeps one set of buffers for each worker.
 pub struct Engine {
@@ -162,6 +180,31 @@ impl Engine {
     /// When the batch's vectors do not have the lengths that [`Batch`] states, or `weights` is not
     /// of this graph.
     pub fn step(&mut self, weights: &[LayerWeights], batch: &Batch, loss: Loss) -> StepResult {
+        self.step_under(weights, batch, loss, None)
+    }
+
+    /// As [`Engine::step`]; `observe` sees every node's values with the loss's gradient there, from
+    /// the thread of each worker. Nodes that no output depends on are not seen.
+    ///
+    /// # Panics
+    /// As [`Engine::step`].
+    pub fn step_observed(
+        &mut self,
+        weights: &[LayerWeights],
+        batch: &Batch,
+        loss: Loss,
+        observe: impl Fn(Observation<'_>) + Sync,
+    ) -> StepResult {
+        self.step_under(weights, batch, loss, Some(&observe))
+    }
+
+    fn step_under(
+        &mut self,
+        weights: &[LayerWeights],
+        batch: &Batch,
+        loss: Loss,
+        observer: Option<Observer<'_>>,
+    ) -> StepResult {
         self.set_size(batch.height, batch.width);
         let shared = Shared {
             isa: self.isa,
@@ -171,8 +214,8 @@ impl Engine {
             weights,
         };
         match &mut self.workers {
-            Workers::F32(workers) => step(shared, workers, batch, loss),
-            Workers::Bf16(workers) => step(shared, workers, batch, loss),
+            Workers::F32(workers) => step(shared, workers, batch, loss, observer),
+            Workers::Bf16(workers) => step(shared, workers, batch, loss, observer),
         }
     }
 
@@ -204,6 +247,7 @@ fn step<E: Element>(
     workers: &mut [Pass<E>],
     batch: &Batch,
     loss: Loss,
+    observer: Option<Observer<'_>>,
 ) -> StepResult {
     let image_len = shared.shapes[0].len();
     let outputs = &shared.graph.outputs;
@@ -233,14 +277,28 @@ fn step<E: Element>(
             pass.forward(task, images(&pictures), Statistics::Batch);
         }
         let mut total = 0.0f64;
-        let gradients = pass.backward(task, |stack, values, gradient| {
+        let mut observe = observer.map(|observer| {
+            let pictures = pictures.clone();
+            move |node: NodeId, values: &[f32], gradient: &[f32]| {
+                observer(Observation {
+                    node,
+                    pictures: pictures.clone(),
+                    channels: task.channels(node),
+                    values,
+                    gradient,
+                });
+            }
+        });
+        let add_gradient = |stack: usize, values: &[f32], gradient: &mut [f32]| {
             let whole = WholeBatch {
                 pictures: batch.pictures,
                 sum: sums[stack],
             };
             let maps = batch.maps(values, stack + 1 == stacks, &pictures);
             total += loss.add_gradient(&maps, &whole, gradient);
-        });
+        };
+        let observe = observe.as_mut().map(|observe| observe as &mut dyn FnMut(_, &_, &_));
+        let gradients = pass.backward(task, add_gradient, observe);
         (total, gradients, pictures.len())
     });
     let loss = results.iter().map(|(loss, _, _)| loss).sum::<f64>() as f32;

@@ -23,7 +23,7 @@ mod resample;
 mod spatial;
 
 pub use element::Precision;
-pub use engine::{Batch, Engine, StepResult};
+pub use engine::{Batch, Engine, Observation, StepResult};
 pub use isa::Isa;
 
 #[cfg(test)]

@@ -215,11 +215,13 @@ impl<E: Element> Pass<E> {
     }
 
     /// Gradients of the loss whose gradient at each output `output_gradient(stack, values, g)`
-    /// adds to `g`. Call after [`Pass::forward`] with batch statistics.
+    /// adds to `g`. Call after [`Pass::forward`] with batch statistics. `observe(node, values, g)`
+    /// sees every node's values with the loss's gradient there.
     pub fn backward(
         &mut self,
         task: &Task<'_, E>,
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
+        mut observe: Option<&mut dyn FnMut(NodeId, &[f32], &[f32])>,
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
         let mut gradients: NodeGradients<E> = vec![None; task.graph.nodes.len()];
@@ -246,6 +248,14 @@ impl<E: Element> Pass<E> {
             let Some(gradient) = gradients[id].take() else {
                 continue;
             };
+            if let Some(observe) = &mut observe {
+                let channels = task.channels(id);
+                let rows = gradient.chunks_exact(task.shapes[id].channels);
+                let gradient: Vec<f32> = rows
+                    .flat_map(|row| row[..channels].iter().map(|value| value.to_f32()))
+                    .collect();
+                observe(id, &self.value(id, channels), &gradient);
+            }
             for input in node.inputs() {
                 missing[input] -= 1;
             }
