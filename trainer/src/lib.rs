@@ -3,7 +3,7 @@
 //! In the order the data flows: [`DataSpec`] names annotated people, the loader turns them into
 //! batches of crops with target heatmaps ([`Augmentation`]), [`Stepper`] computes gradients on a
 //! [`TrainDevice`] and moves the weights, [`train`] runs the loop with validation and checkpoints,
-//! and [`Checkpoint`] is what it leaves.
+//! and [`Checkpoint`] is what it leaves. [`Gallery`] and [`AugmentedBatches`] are looks at the data.
 
 // burn's types nest deeply.
 #![recursion_limit = "256"]
@@ -26,12 +26,15 @@ mod schedule;
 mod stepper;
 mod teaching;
 mod train;
+mod view;
 
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use data_spec::DataSpec;
 pub use device::TrainDevice;
 pub use error::TrainError;
-pub use evaluate::{eval_settings, evaluate_on_device, evaluate_weights};
+pub use evaluate::{
+    device_predictor, eval_settings, evaluate_on_device, evaluate_weights, weight_predictors,
+};
 pub use export::{ExportNotes, TOLERANCE, export, verify};
 pub use network::Network;
 pub use photos::Photos;
@@ -40,3 +43,6 @@ pub use sample::{Augmentation, MEAN, STD, SampleShape};
 pub use stepper::{OptimizerKind, Stepper, tensors};
 pub use teaching::Teaching;
 pub use train::{BEST, TrainOutcome, TrainSettings, train};
+pub use view::{
+    AugmentedBatches, Gallery, Look, ViewFilter, ViewRecord, browse, browse_augmented, heat_overlay,
+};

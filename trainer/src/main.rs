@@ -19,6 +19,7 @@ enum Command {
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
     Plot(command::plot::PlotArgs),
+    View(command::view::ViewArgs),
 }
 
 fn main() -> ExitCode {
@@ -28,12 +29,16 @@ fn main() -> ExitCode {
         Command::Eval(args) => command::eval::run(args),
         Command::Export(args) => command::export::run(args),
         Command::Plot(args) => command::plot::run(args),
+        Command::View(args) => command::view::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(edge_runtime::RuntimeError::Usage(_)) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

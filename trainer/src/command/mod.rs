@@ -4,3 +4,4 @@ pub mod eval;
 pub mod export;
 pub mod plot;
 pub mod train;
+pub mod view;

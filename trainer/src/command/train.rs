@@ -136,7 +136,7 @@ pub struct TrainArgs {
     resume: bool,
 }
 
-fn parse_size(text: &str) -> Result<Size, String> {
+pub(super) fn parse_size(text: &str) -> Result<Size, String> {
     let numbers = text
         .split_once(['x', 'X'])
         .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
@@ -144,7 +144,7 @@ fn parse_size(text: &str) -> Result<Size, String> {
     Ok(Size { width, height })
 }
 
-fn parse_keypoints(name: &str) -> Result<KeypointSet, String> {
+pub(super) fn parse_keypoints(name: &str) -> Result<KeypointSet, String> {
     KeypointSet::builtin(name).ok_or_else(|| {
         format!("no keypoint set `{name}`; there are mpii, coco, lsp and animal_pose")
     })
