@@ -3,7 +3,7 @@
 //! In the order the data flows: [`DataSpec`] names annotated people, the loader turns them into
 //! batches of crops with target heatmaps ([`Augmentation`]), [`Stepper`] computes gradients on a
 //! [`TrainDevice`] and moves the weights, [`train`] runs the loop with validation and checkpoints,
-//! and [`Checkpoint`] is what it leaves.
+//! and [`Checkpoint`] is what it leaves. [`Gallery`] and [`AugmentedBatches`] are looks at the data.
 
 // burn's types nest deeply.
 #![recursion_limit = "256"]
@@ -45,6 +45,7 @@ mod teaching;
 mod tensor_loss;
 mod tensorboard;
 mod train;
+mod view;
 
 pub use augmentation::{Augmentation, Law, Spread};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
@@ -54,7 +55,9 @@ pub use deploy::{InferenceSettings, find_poses, pose_model};
 pub use device::TrainDevice;
 pub use distill::Tutor;
 pub use error::TrainError;
-pub use evaluate::{eval_settings, evaluate_on_device, evaluate_weights};
+pub use evaluate::{
+    device_predictor, eval_settings, evaluate_on_device, evaluate_weights, weight_predictors,
+};
 pub use export::{ExportNotes, TOLERANCE, export, verify};
 pub use grow::{GROWTH_TOLERANCE, GrowSettings, grow_checkpoint};
 pub use import::{FileTensor, Fit, Start, WeightFile};
@@ -63,7 +66,7 @@ pub use network::Network;
 pub use optimizer::{OptimizerKind, OptimizerSettings};
 pub use options::{
     AugmentationOptions, CourseOptions, DataOptions, MachineOptions, NetworkOptions, RunOptions,
-    TrainOptions, parse_size,
+    TrainOptions, parse_keypoints, parse_size,
 };
 pub use photos::Photos;
 pub use plot::{PlotOptions, plot};
@@ -80,3 +83,6 @@ pub use summary::{
 pub use teaching::Teaching;
 pub use tensorboard::{EventWriter, Scalar, read_events};
 pub use train::{BEST, TrainEnd, TrainOutcome, train};
+pub use view::{
+    AugmentedBatches, Gallery, Look, ViewFilter, ViewRecord, browse, browse_augmented, heat_overlay,
+};

@@ -26,6 +26,7 @@ enum Command {
     Run(command::run::RunArgs),
     Summary(command::summary::SummaryArgs),
     Synth(command::synth::SynthArgs),
+    View(command::view::ViewArgs),
 }
 
 fn main() -> ExitCode {
@@ -43,13 +44,17 @@ fn main() -> ExitCode {
         Command::Export(args) => command::export::run(args).map(done),
         Command::Grow(args) => command::grow::run(args).map(done),
         Command::Plot(args) => command::plot::run(args).map(done),
-        Command::Prune(args) => command::prune::run(*args).map(done),
+        Command::Prune(args) => command::prune::run(*args),
         Command::Run(args) => command::run::run(args),
         Command::Summary(args) => command::summary::run(args).map(done),
         Command::Synth(args) => command::synth::run(args).map(done),
+        Command::View(args) => command::view::run(args).map(done),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        match error.downcast_ref() {
+            Some(edge_runtime::RuntimeError::Usage(_)) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
     })
 }

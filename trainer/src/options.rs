@@ -17,7 +17,7 @@ use crate::stop::StopRequest;
 
 pub use augmentation::AugmentationOptions;
 pub use course::CourseOptions;
-pub use data::DataOptions;
+pub use data::{DataOptions, parse_keypoints};
 pub use machine::MachineOptions;
 pub use network::{NetworkOptions, parse_size};
 pub use run::RunOptions;

@@ -1,7 +1,6 @@
 //! `trainer distill`
 
 use std::path::PathBuf;
-
 use std::process::ExitCode;
 
 use clap::Args;

@@ -12,3 +12,4 @@ pub mod run;
 pub mod summary;
 pub mod synth;
 pub mod train;
+pub mod view;

@@ -1,5 +1,7 @@
 //! What is minimized, and how.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use hourglass::{Loss, LossKind};
 
