@@ -94,6 +94,9 @@ pub enum RuntimeError {
     /// An annotated data set cannot be read.
     #[error("{0}")]
     Dataset(String),
+    /// There is no screen to open a window on, or this program was built without windows.
+    #[error("cannot open a window: {0}")]
+    Window(String),
     /// A network that is evaluated failed.
     #[error("the network failed: {0}")]
     Predictor(String),

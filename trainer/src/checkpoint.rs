@@ -207,6 +207,9 @@ impl Checkpoint {
                 "holds no `{KEY}` description; it was not written by this trainer"
             ))
         })?;
+        info.network
+            .check()
+            .map_err(|error| fail(format!("its network: {error}")))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
         let weights = read_layers(&file, "", &info.network.graph()).map_err(fail)?;
         Ok(Self { info, weights })

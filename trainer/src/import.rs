@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use hourglass::{Graph, HourglassConfig, LayerWeights};
+use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::checkpoint::{CheckpointInfo, read_info, tensors};
@@ -250,7 +251,31 @@ fn safetensors_list(bytes: &[u8]) -> Result<Vec<FileTensor>, String> {
 }
 
 fn pytorch_list(path: &Path) -> Result<Vec<FileTensor>, String> {
-    Err(format!("{} TODO", path.display()))
+    let reader = PytorchReader::new(path)
+        .map_err(|error| format!("neither a safetensors file nor one of PyTorch: {error}"))?;
+    let mut list = Vec::new();
+    for (name, tensor) in reader.tensors() {
+        let kind = match tensor.dtype() {
+            DType::F32 => Number::F32,
+            DType::F64 => Number::F64,
+            DType::F16 => Number::F16,
+            DType::BF16 => Number::Bf16,
+            _ => continue,
+        };
+        let mut bytes = tensor.read().map_err(|error| error.to_string())?;
+        // The reader gives the machine's own order.
+        if cfg!(target_endian = "big") {
+            let size = tensor.dtype().size();
+            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        list.push(FileTensor {
+            name: name.clone(),
+            shape: tensor.shape().to_vec(),
+            values: kind.values(&bytes),
+        });
+    }
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(list)
 }
 
 /// Kinds of numbers that weights come in.

@@ -226,15 +226,26 @@ mod tests {
     };
 
     fn stream(people: &[Person], seed: u64, first: u64, count: usize) -> Vec<LoadedBatch> {
+        start(people, Augmentation::STRONG, 1 << 20, seed, first, count)
+    }
+
+    fn start(
+        people: &[Person],
+        augmentation: Augmentation,
+        memory: usize,
+        seed: u64,
+        first: u64,
+        count: usize,
+    ) -> Vec<LoadedBatch> {
         let settings = LoaderSettings {
             shape: SHAPE,
-            augmentation: Augmentation::default(),
+            augmentation,
             keypoints: KeypointSet::mpii(),
             batch: 3,
             seed,
         };
         let order = (0..people.len() as u32).collect();
-        let photos = Arc::new(Photos::new(1 << 20));
+        let photos = Arc::new(Photos::new(memory));
         let people = Arc::new(people.to_vec());
         let mut loader = Loader::start(people, order, photos, settings, first);
         (0..count).map(|_| loader.next_batch().unwrap()).collect()
@@ -261,6 +272,29 @@ mod tests {
             epoch.sort();
             epoch.dedup();
             assert_eq!(epoch.len(), 7);
+        }
+    }
+
+    #[test]
+    fn other_threads_and_less_memory_give_the_same_batches() {
+        let folder = tempfile::tempdir().unwrap();
+        let people = people(folder.path());
+        for (_, preset) in Augmentation::PRESETS {
+            let run = |memory| start(&people, preset.clone(), memory, 3, 0, 6);
+            // Five loaders at once, of which some decode every photo again.
+            let streams = std::thread::scope(|scope| {
+                let one = |memory| scope.spawn(move || run(memory));
+                let threads = [1 << 20, 0, 1 << 20, 0, 100].map(one);
+                threads.map(|thread| thread.join().unwrap())
+            });
+            for stream in &streams[1..] {
+                for (a, b) in streams[0].iter().zip(stream) {
+                    assert_eq!(a.ids, b.ids);
+                    assert!(a.batch.images == b.batch.images);
+                    assert!(a.batch.targets == b.batch.targets);
+                    assert!(a.batch.weights == b.batch.weights);
+                }
+            }
         }
     }
 

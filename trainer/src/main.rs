@@ -17,11 +17,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<command::train::TrainArgs>),
+    Distill(Box<command::distill::DistillArgs>),
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
+    Grow(command::grow::GrowArgs),
     Plot(command::plot::PlotArgs),
+    Prune(Box<command::prune::PruneArgs>),
     Run(command::run::RunArgs),
+    Summary(command::summary::SummaryArgs),
     Synth(command::synth::SynthArgs),
+    View(command::view::ViewArgs),
 }
 
 fn main() -> ExitCode {
@@ -34,14 +39,22 @@ fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Command::Train(args) => command::train::run(*args, record),
+        Command::Distill(args) => command::distill::run(*args, record),
         Command::Eval(args) => command::eval::run(args).map(done),
         Command::Export(args) => command::export::run(args).map(done),
+        Command::Grow(args) => command::grow::run(args).map(done),
         Command::Plot(args) => command::plot::run(args).map(done),
+        Command::Prune(args) => command::prune::run(*args),
         Command::Run(args) => command::run::run(args),
+        Command::Summary(args) => command::summary::run(args).map(done),
         Command::Synth(args) => command::synth::run(args).map(done),
+        Command::View(args) => command::view::run(args).map(done),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        match error.downcast_ref() {
+            Some(edge_runtime::RuntimeError::Usage(_)) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
     })
 }

@@ -9,6 +9,7 @@ mod network;
 mod run;
 
 use clap::Args;
+use hourglass::Precision;
 
 use crate::error::TrainError;
 use crate::settings::TrainSettings;
@@ -16,7 +17,7 @@ use crate::stop::StopRequest;
 
 pub use augmentation::AugmentationOptions;
 pub use course::CourseOptions;
-pub use data::DataOptions;
+pub use data::{DataOptions, parse_keypoints};
 pub use machine::MachineOptions;
 pub use network::{NetworkOptions, parse_size};
 pub use run::RunOptions;
@@ -70,6 +71,7 @@ impl TrainOptions {
             optimizer: course.optimizer(),
             decay: course.decay()?,
             keypoint_weights: course.keypoint_weights,
+            distill: course.distill.map(|path| (path, course.distill_weight)),
             batch: course.batch,
             epochs: course.epochs,
             accumulate: course.accumulate,
@@ -80,6 +82,7 @@ impl TrainOptions {
             average: course.average,
             seed: course.seed,
             threads: machine.threads(),
+            precision: machine.precision.unwrap_or_else(Precision::fastest),
             device: machine.device,
             photo_memory: machine.photo_memory << 20,
             validate_every: run.validate_every,

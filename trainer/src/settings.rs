@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hourglass::{HourglassConfig, Loss};
+use hourglass::{HourglassConfig, Loss, Precision};
 use pose::{KeypointSet, Size};
 
 use crate::augmentation::Augmentation;
@@ -37,6 +37,8 @@ pub struct TrainSettings {
     pub keypoint_weights: KeypointWeights,
     /// What is minimized.
     pub loss: Loss,
+    /// A larger network to learn from as well, and its share of the loss.
+    pub distill: Option<(PathBuf, f32)>,
     /// Samples of a step.
     pub batch: usize,
     /// Passes over the data.
@@ -63,6 +65,8 @@ pub struct TrainSettings {
     pub device: TrainDevice,
     /// Workers of the CPU engine.
     pub threads: usize,
+    /// Format of maps and products in the CPU engine.
+    pub precision: Precision,
     /// Bytes of decoded photos to keep.
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.
@@ -107,11 +111,8 @@ impl TrainSettings {
         if self.batch == 0 || self.epochs == 0 {
             return fail("batch size and epochs must be 1 or more".to_owned());
         }
-        if self.network.stacks == 0 || !self.network.channels.is_multiple_of(4) {
-            return fail(format!(
-                "{} stacks of {} channels: stacks must be 1 or more, channels a multiple of 4",
-                self.network.stacks, self.network.channels
-            ));
+        if let Err(error) = self.network.check() {
+            return fail(error.to_string());
         }
         if self.accumulate == 0 {
             return fail("a step needs 1 batch or more".to_owned());

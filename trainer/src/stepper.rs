@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
-use hourglass::{Batch, Engine, Graph, LayerGradient, LayerWeights, Loss};
+use hourglass::{Batch, Engine, Graph, LayerGradient, LayerWeights, Loss, Precision};
 
 use crate::device::TrainDevice;
 use crate::error::TrainError;
@@ -27,6 +27,8 @@ enum Gradients {
         engine: Box<Engine>,
         device: Device,
         losses: Vec<f32>,
+        /// The first batch whose loss or gradient is not a number.
+        broken: Option<usize>,
         sum: Vec<LayerGradient>,
     },
     /// burn's autodiff on any of its devices.
@@ -45,6 +47,9 @@ pub struct StepReport {
     /// Length of the gradient before it was clipped. Autodiff devices tell it only when gradients
     /// are clipped.
     pub norm: Option<f32>,
+    /// The first batch whose loss or gradient is not a number; gradients of single batches are
+    /// known on the CPU engine alone.
+    pub broken: Option<usize>,
 }
 
 impl StepReport {
@@ -54,15 +59,15 @@ impl StepReport {
         (sum / self.losses.len().max(1) as f64) as f32
     }
 
-    /// The first batch whose loss is not a number, or the last one when the gradient of all is
-    /// none; with what was found.
+    /// The batch to blame when the weights are of no use any more, with what its loss or gradient
+    /// is.
     pub fn fault(&self) -> Option<(usize, f32)> {
-        let loss = self.losses.iter().position(|loss| !loss.is_finite());
-        if let Some(batch) = loss {
-            return Some((batch, self.losses[batch]));
-        }
-        let norm = self.norm.filter(|norm| !norm.is_finite())?;
-        Some((self.losses.len().saturating_sub(1), norm))
+        let norm = self.norm.filter(|norm| !norm.is_finite());
+        // The sum alone says that something is wrong, and not where: the last one looks likeliest.
+        let last = self.losses.len().saturating_sub(1);
+        let batch = self.broken.or(norm.map(|_| last))?;
+        let loss = self.losses.get(batch).filter(|loss| !loss.is_finite());
+        Some((batch, loss.copied().or(norm).unwrap_or(f32::NAN)))
     }
 }
 
@@ -83,6 +88,7 @@ impl Stepper {
                 engine: Box::new(Engine::new(graph.clone(), threads)),
                 device: TrainDevice::host()?,
                 losses: Vec::new(),
+                broken: None,
                 sum: Vec::new(),
             },
             Some(device) => Gradients::Autodiff {
@@ -114,6 +120,14 @@ impl Stepper {
         }
     }
 
+    /// The same with the CPU engine's maps and products in this format. Of no effect elsewhere.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        if let Gradients::Engine { engine, .. } = &mut self.gradients {
+            **engine = Engine::with_precision(engine.graph().clone(), engine.threads(), precision);
+        }
+        self
+    }
+
     /// Loss of the batch before the step, after which the weights have moved.
     pub fn step(&mut self, batch: &Batch, loss: Loss, learning_rate: f64) -> f32 {
         self.add(batch, loss);
@@ -126,12 +140,15 @@ impl Stepper {
             Gradients::Engine {
                 engine,
                 losses,
+                broken,
                 sum,
                 ..
             } => {
                 let result = engine.step(&self.weights, batch, loss);
                 losses.push(result.loss);
-                if !result.loss.is_finite() {
+                // What is not a number can get lost in a ReLU on its way to the loss.
+                if !(result.loss.is_finite() && square_sum(&result.gradients).is_finite()) {
+                    broken.get_or_insert(losses.len() - 1);
                     return;
                 }
                 blend_statistics(&mut self.weights, &result.gradients);
@@ -164,16 +181,17 @@ impl Stepper {
             Gradients::Engine {
                 device,
                 losses,
+                broken,
                 sum,
                 ..
             } => {
                 let (losses, mut sum) = (std::mem::take(losses), std::mem::take(sum));
                 let share = 1.0 / losses.len().max(1) as f32;
-                let squares: f64 = sum.iter().map(LayerGradient::square_sum).sum();
-                let norm = squares.sqrt() as f32 * share;
+                let norm = square_sum(&sum).sqrt() as f32 * share;
                 let report = StepReport {
                     losses,
                     norm: Some(norm),
+                    broken: broken.take(),
                 };
                 if report.fault().is_some() || sum.is_empty() {
                     return report;
@@ -228,9 +246,11 @@ impl Stepper {
                     let value = tensor.into_data().iter::<f32>().next();
                     value.unwrap_or(f32::NAN)
                 };
+                let losses: Vec<f32> = losses.into_iter().map(host).collect();
                 StepReport {
-                    losses: losses.into_iter().map(host).collect(),
                     norm: norm.and_then(|(_, norm)| norm).map(host),
+                    broken: losses.iter().position(|loss| !loss.is_finite()),
+                    losses,
                 }
             }
         }
@@ -276,6 +296,10 @@ impl Stepper {
     pub fn network(&self) -> Network {
         self.network.valid()
     }
+}
+
+fn square_sum(gradients: &[LayerGradient]) -> f64 {
+    gradients.iter().map(LayerGradient::square_sum).sum()
 }
 
 /// Takes a batch's statistics into the running ones.

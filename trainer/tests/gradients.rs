@@ -85,6 +85,7 @@ fn engine_and_autodiff_agree() {
             keypoints: 5,
             form,
             residual,
+            ..HourglassConfig::tiny(5)
         };
         let graph = config.graph();
         let weights = weights(&config);
@@ -220,7 +221,7 @@ fn every_loss_is_the_same_on_the_engine_and_in_autodiff() {
             };
             let [(engine, found), (autodiff, expected)] = both(&config, loss);
             assert!(
-                (engine - autodiff).abs() < 1e-5 * autodiff,
+                (engine - autodiff).abs() < 1e-4 * autodiff,
                 "{loss:?}: {engine} against {autodiff}"
             );
             let error = relative(&found, &expected);

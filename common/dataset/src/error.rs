@@ -94,6 +94,18 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A record with something wrong in it, in a file that is taken whole or not at all.
+    #[error("{}: record {record}, field `{field}`: {message}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The record's index, from 0.
+        record: usize,
+        /// The field.
+        field: String,
+        /// What was expected and found.
+        message: String,
+    },
     /// A table of predictions with something wrong in it.
     #[error("{}:{line}: {reason}", path.display())]
     Table {

@@ -141,3 +141,52 @@ pub fn random_weights(graph: &Graph, normal: &mut impl Normal) -> Vec<LayerWeigh
         .map(|layer| LayerWeights::random(layer, normal))
         .collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cpu::tests::noise;
+    use crate::{Engine, HourglassConfig};
+
+    /// Random values with statistics as after a training.
+    pub fn trained(config: &HourglassConfig) -> Vec<LayerWeights> {
+        let values = noise(200_003, 5);
+        let mut values = values.iter().copied().cycle();
+        let mut next = move || values.next().unwrap_or_default() * 1.7;
+        let mut weights = random_weights(&config.graph(), &mut next);
+        for layer in &mut weights {
+            if let Some(norm) = &mut layer.norm {
+                norm.gamma.iter_mut().for_each(|v| *v += 0.3 * next());
+                norm.beta.iter_mut().for_each(|v| *v = 0.3 * next());
+                norm.mean.iter_mut().for_each(|v| *v = 0.3 * next());
+                let variances = norm.variance.iter_mut();
+                variances.for_each(|v| *v += 0.5 * next().abs());
+            }
+            if let Some(bias) = &mut layer.bias {
+                bias.iter_mut().for_each(|v| *v = 0.3 * next());
+            }
+        }
+        weights
+    }
+
+    /// Heatmaps of every stack for the same two pictures of noise.
+    pub fn heatmaps(config: &HourglassConfig, weights: &[LayerWeights]) -> Vec<Vec<f32>> {
+        let images = noise(2 * 32 * 64 * 3, 9);
+        let graph = config.graph();
+        let outputs = graph.outputs.clone();
+        let maps = outputs.iter().map(|&output| {
+            let mut graph = graph.clone();
+            graph.outputs = vec![output];
+            Engine::new(graph, 1).forward(weights, &images, (32, 64))
+        });
+        maps.collect()
+    }
+
+    /// Largest difference in units of the largest value of `a`.
+    pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        let size = a.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let pairs = a.iter().zip(b);
+        pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / size
+    }
+}

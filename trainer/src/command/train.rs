@@ -18,7 +18,7 @@ use trainer::{StopRequest, TrainEnd, TrainOptions, train};
 )]
 pub struct TrainArgs {
     #[command(flatten)]
-    options: TrainOptions,
+    pub(super) options: TrainOptions,
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,

@@ -1,5 +1,7 @@
 //! What is minimized, and how.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use hourglass::{Loss, LossKind};
 
@@ -12,6 +14,13 @@ use crate::schedule::{Decay, Moment};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Loss, optimizer, schedule")]
 pub struct CourseOptions {
+    /// A larger network, checkpoint or ONNX file, whose heatmaps are learnt beside the labels, and
+    /// in their place where a keypoint has none. Keypoints are matched by name.
+    #[arg(long, value_name = "FILE")]
+    pub distill: Option<PathBuf>,
+    /// The larger network's share of the loss; the labels' is the rest.
+    #[arg(long, default_value_t = 0.5)]
+    pub distill_weight: f32,
     /// What is minimized: mse, mae, weighted-mse (root of the mean over the batch),
     /// foreground-mse (cells of the Gaussian count 82 times), smooth-l1, huber or iou.
     #[arg(long, default_value = "mse")]

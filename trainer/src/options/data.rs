@@ -29,7 +29,11 @@ pub struct DataOptions {
     pub keypoints: KeypointSet,
 }
 
-fn parse_keypoints(name: &str) -> Result<KeypointSet, String> {
+/// A built-in keypoint set.
+///
+/// # Errors
+/// Another name.
+pub fn parse_keypoints(name: &str) -> Result<KeypointSet, String> {
     KeypointSet::builtin(name).ok_or_else(|| {
         format!("no keypoint set `{name}`; there are mpii, coco, lsp and animal_pose")
     })

@@ -1,6 +1,7 @@
 //! Where a training runs.
 
 use clap::Args;
+use hourglass::Precision;
 
 use crate::device::TrainDevice;
 
@@ -14,6 +15,10 @@ pub struct MachineOptions {
     /// Workers on the CPU [default: all cores].
     #[arg(long)]
     pub threads: Option<usize>,
+    /// Format of maps and products on the CPU: f32 or bf16; sums, statistics, weights and their
+    /// moments are f32 either way [default: bf16 where the CPU multiplies it, else f32].
+    #[arg(long, value_name = "FORMAT")]
+    pub precision: Option<Precision>,
     /// Megabytes of decoded photos to keep in memory.
     #[arg(long, default_value_t = 6000)]
     pub photo_memory: usize,

@@ -24,6 +24,10 @@ pub struct NetworkOptions {
     /// Channels of the hourglasses [default: 256, with --tiny 128].
     #[arg(long, conflicts_with = "tiny")]
     pub channels: Option<usize>,
+    /// Channels of the front (N; half of it in the first convolution) and of the hourglasses (M),
+    /// for example 128 256, the full size.
+    #[arg(long, num_args = 2, value_names = ["N", "M"], conflicts_with_all = ["tiny", "channels"])]
+    pub width: Option<Vec<usize>>,
     /// End the residual blocks in ReLU, as the earlier projects do.
     #[arg(long)]
     pub residual_relu: bool,
@@ -52,11 +56,10 @@ pub struct NetworkOptions {
 impl NetworkOptions {
     /// The network with so many heatmaps.
     pub fn config(&self, keypoints: usize) -> HourglassConfig {
-        HourglassConfig {
+        let network = HourglassConfig {
             stacks: self.stacks,
             channels: self.channels.unwrap_or(if self.tiny { 128 } else { 256 }),
             mobile: self.mobile,
-            keypoints,
             form: if self.classic {
                 Form::Classic
             } else {
@@ -67,6 +70,11 @@ impl NetworkOptions {
             } else {
                 Residual::Linear
             },
+            ..HourglassConfig::full(keypoints)
+        };
+        match self.width.as_deref() {
+            Some(&[front, channels]) => network.with_widths(front, channels),
+            _ => network,
         }
     }
 

@@ -15,6 +15,8 @@ use super::window::Window;
 use crate::average::Average;
 use crate::checkpoint::CheckpointInfo;
 use crate::data_spec::DataSpec;
+use crate::device::TrainDevice;
+use crate::distill::Tutor;
 use crate::error::TrainError;
 use crate::evaluate::{eval_settings, evaluate_weights};
 use crate::import::Start;
@@ -35,6 +37,7 @@ pub struct Session<'a> {
     average: Average,
     schedule: Schedule,
     loader: Loader,
+    tutor: Option<Tutor>,
     validation: Vec<Person>,
     eval: EvalSettings,
     info: CheckpointInfo,
@@ -129,7 +132,8 @@ impl<'a> Session<'a> {
             &settings.device,
             settings.threads,
         )?
-        .clip(settings.clip_norm);
+        .clip(settings.clip_norm)
+        .with_precision(settings.precision);
         let mut average = Average::new(settings.average, weights);
         let mut progress = Progress::default();
         if let Some(state) = state {
@@ -158,10 +162,14 @@ impl<'a> Session<'a> {
         };
         let (height, width) = (settings.shape.input.height, settings.shape.input.width);
         report.line(&format!(
-            "{} on {}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to \
+            "{} on {}{}: {} parameters, {:.3} GMAC; {} people ({} samples an epoch), {} to \
              validate; {} epochs of {steps_per_epoch} steps of {}",
             network.model_type(height, width),
             settings.device,
+            match settings.device {
+                TrainDevice::Cpu => format!(" in {}", settings.precision),
+                _ => String::new(),
+            },
             graph.parameters(),
             graph.last_stack().0.macs(height, width) as f64 / 1e9,
             people.len(),
@@ -170,6 +178,20 @@ impl<'a> Session<'a> {
             settings.epochs,
             settings.batch * settings.accumulate,
         ))?;
+        let tutor = match &settings.distill {
+            Some((path, share)) => Some(Tutor::load(
+                path,
+                &settings.keypoints,
+                &settings.shape,
+                *share,
+                &settings.device,
+                settings.threads,
+            )?),
+            None => None,
+        };
+        for note in tutor.iter().flat_map(Tutor::notes) {
+            report.line(note)?;
+        }
         let loader = Loader::start(
             Arc::new(people),
             order,
@@ -192,6 +214,7 @@ impl<'a> Session<'a> {
             average,
             schedule,
             loader,
+            tutor,
             validation,
             info,
             window: progress.window,
@@ -248,6 +271,9 @@ impl<'a> Session<'a> {
         for part in 0..self.settings.accumulate {
             if part > 0 {
                 loaded = self.loader.next_batch()?;
+            }
+            if let Some(tutor) = &mut self.tutor {
+                tutor.teach(&mut loaded.batch)?;
             }
             self.stepper.add(&loaded.batch, self.settings.loss);
             ids.push(std::mem::take(&mut loaded.ids));
