@@ -303,14 +303,26 @@ fn the_program_says_what_is_wrong_before_it_listens() {
     let model = folder.path().join("blobs.onnx");
     let model = ["--model", model.to_str().unwrap(), "--listen"];
     let (code, error) = serve(&[&model[..], &["0.0.0.0:0"]].concat());
-    assert!(code == Some(2) && error.contains("--insecure"), "{code:?} {error}");
+    assert!(
+        code == Some(2) && error.contains("--insecure"),
+        "{code:?} {error}"
+    );
     let (code, error) = serve(&[&model[..], &["0.0.0.0:0", "--token-file", "none"]].concat());
-    assert!(code == Some(1) && error.contains("none"), "{code:?} {error}");
+    assert!(
+        code == Some(1) && error.contains("none"),
+        "{code:?} {error}"
+    );
     let (code, error) = serve(&[&model[..], &["localhost"]].concat());
-    assert!(code == Some(2) && error.contains("--listen"), "{code:?} {error}");
+    assert!(
+        code == Some(2) && error.contains("--listen"),
+        "{code:?} {error}"
+    );
     // Somebody else is there.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, error) = serve(&[&model[..], &[&address]].concat());
-    assert!(code == Some(1) && error.contains(&address), "{code:?} {error}");
+    assert!(
+        code == Some(1) && error.contains(&address),
+        "{code:?} {error}"
+    );
 }

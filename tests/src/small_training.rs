@@ -4,7 +4,7 @@ use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
 
 use crate::desk::Desk;
 
-/// Pictures in a data set; the last fifth is for validation.
+/// Pictures in a data set; every fifth is for validation.
 pub const PICTURES: usize = 60;
 
 /// A desk with a data set in `people`.
@@ -15,7 +15,7 @@ pub fn people() -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
         count: PICTURES,
-        validation: 0.2,
+        validation_every: 5,
         seed: 3,
         threads: 2,
         scene: SceneOptions {

@@ -58,11 +58,16 @@ fn a_page_shows_everything_that_is_annotated() {
     assert!(r > 240 && g < 120 && b < 120, "{:?}", at(100, 130));
     // A dark heart in the hidden elbow of the second person, on their page.
     let other = gallery.page(1, Look::default(), size).unwrap();
-    assert!(other.get_pixel(250, 160).0.iter().all(|v| *v < 60) || other.get_pixel(250, 160).0 == [255, 60, 60]);
+    assert!(
+        other.get_pixel(250, 160).0.iter().all(|v| *v < 60)
+            || other.get_pixel(250, 160).0 == [255, 60, 60]
+    );
     // Names are beside the joints only when asked for.
     let lit = |page: &RgbImage| {
         let beside = (108..180).flat_map(|x| (94..106).map(move |y| (x, y)));
-        beside.filter(|&(x, y)| page.get_pixel(x, y).0 == [255; 3]).count()
+        beside
+            .filter(|&(x, y)| page.get_pixel(x, y).0 == [255; 3])
+            .count()
     };
     let names = Look {
         names: true,
@@ -77,22 +82,45 @@ fn suspicious_labels_are_found_and_marked() {
     let folder = tempfile::tempdir().unwrap();
     let gallery_of = |filter: &str| gallery(folder.path(), filter);
     let all = gallery_of("").unwrap();
-    assert_eq!((all.len(), all.next_suspicious(0), all.next_suspicious(1)), (2, 0, 0));
+    assert_eq!(
+        (all.len(), all.next_suspicious(0), all.next_suspicious(1)),
+        (2, 0, 0)
+    );
     let record = all.record(0);
     assert_eq!((record.labelled, record.others), (3, 1));
     assert!(record.suspicions[0].contains("right_wrist"), "{record:?}");
     assert_eq!(gallery_of("suspicious").unwrap().len(), 1);
-    assert_eq!(gallery_of("people>1,joints<4,has=right_wrist").unwrap().len(), 2);
-    assert_eq!(gallery_of("occluded=right_elbow,id=test:1").unwrap().len(), 1);
-    for nobody in ["lacks=right_elbow", "split=test", "joints>3", "people<2", "has=left_hip"] {
+    assert_eq!(
+        gallery_of("people>1,joints<4,has=right_wrist")
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        gallery_of("occluded=right_elbow,id=test:1").unwrap().len(),
+        1
+    );
+    for nobody in [
+        "lacks=right_elbow",
+        "split=test",
+        "joints>3",
+        "people<2",
+        "has=left_hip",
+    ] {
         let error = gallery_of(nobody).unwrap_err().to_string();
-        assert!(error.contains("none of 2 people") && error.contains(nobody), "{error}");
+        assert!(
+            error.contains("none of 2 people") && error.contains(nobody),
+            "{error}"
+        );
     }
     // A yellow ring on the sheet, and none on that of the other person.
     let sheet = |filter: &str| {
         let size = Size::square(200);
         let unread = |warning: String| panic!("{warning}");
-        gallery_of(filter).unwrap().sheet(9, Look::default(), size, unread).unwrap()
+        gallery_of(filter)
+            .unwrap()
+            .sheet(9, Look::default(), size, unread)
+            .unwrap()
     };
     let yellow = |sheet: &RgbImage| sheet.pixels().filter(|p| p.0 == [255, 240, 0]).count();
     assert!(yellow(&sheet("id=test:0")) > 20);

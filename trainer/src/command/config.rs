@@ -87,6 +87,13 @@ pub fn record(root: &Command, matches: &ArgMatches) -> Option<String> {
 /// The options in effect of a command, as a TOML file that makes the same training again.
 pub fn record_of(command: &Command, matches: &ArgMatches) -> String {
     let mut settings = in_effect(command, matches);
-    settings.retain(|setting| setting.key != "resume");
+    if settings.iter().any(|setting| setting.key == "from") {
+        // `trainer distill --from` is `trainer train --distill`.
+        settings.retain(|setting| setting.key != "distill");
+        if let Some(setting) = settings.iter_mut().find(|setting| setting.key == "from") {
+            setting.key = "distill".into();
+        }
+    }
+    settings.retain(|setting| !["resume", "json"].contains(&&*setting.key));
     print_config(Mode::Train, &settings, ConfigFormat::Toml)
 }

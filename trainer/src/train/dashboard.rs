@@ -64,11 +64,10 @@ impl Dashboard {
         }
     }
 
-    /// A validation has got so far.
-    pub fn validating(&self, done: usize, people: usize) {
-        // The panel's own limit on drawing keeps this cheap.
-        self.panel
-            .set_message(self.text(&format!("validating {done}/{people}")));
+    /// Shows a word about what goes on, as often as the panel is renewed.
+    pub fn draw_when_due(&self, doing: &str) {
+        // The panel itself leaves out what comes too soon.
+        self.panel.set_message(self.text(doing));
     }
 
     /// One validation is done.

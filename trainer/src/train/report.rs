@@ -7,6 +7,7 @@ use super::session::Plan;
 use crate::error::TrainError;
 use crate::log::{EpochRecord, StepRecord, TrainLog};
 use crate::settings::TrainSettings;
+use crate::stop::StopRequest;
 use crate::tensorboard::EventWriter;
 
 /// Time between two plain lines about steps.
@@ -19,6 +20,7 @@ pub struct Report {
     screen: Screen,
     /// No dashboard even on a terminal.
     plain: bool,
+    stop: StopRequest,
 }
 
 /// What people see on standard error.
@@ -47,6 +49,7 @@ impl Report {
             events: events.transpose()?,
             screen: Screen::lines(None),
             plain: settings.plain,
+            stop: settings.stop.clone(),
         })
     }
 
@@ -113,7 +116,11 @@ impl Report {
     /// A validation has got so far.
     pub fn validating(&self, done: usize, people: usize) {
         if let Screen::Dashboard(dashboard) = &self.screen {
-            dashboard.validating(done, people);
+            let then = match self.stop.asked() {
+                Some(_) => ", then stops",
+                None => "",
+            };
+            dashboard.draw_when_due(&format!("validating {done}/{people}{then}"));
         }
     }
 

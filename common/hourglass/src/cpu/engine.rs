@@ -251,8 +251,9 @@ fn step<E: Element>(
 ) -> StepResult {
     let image_len = shared.shapes[0].len();
     let outputs = &shared.graph.outputs;
-    let images =
-        |pictures: &Range<usize>| &batch.images[pictures.start * image_len..pictures.end * image_len];
+    let images = |pictures: &Range<usize>| {
+        &batch.images[pictures.start * image_len..pictures.end * image_len]
+    };
     let stacks = outputs.len();
     // Some losses take a root over the whole batch: all workers first run forward, then, when the
     // sums are known, backward.
@@ -297,7 +298,9 @@ fn step<E: Element>(
             let maps = batch.maps(values, stack + 1 == stacks, &pictures);
             total += loss.add_gradient(&maps, &whole, gradient);
         };
-        let observe = observe.as_mut().map(|observe| observe as &mut dyn FnMut(_, &_, &_));
+        let observe = observe
+            .as_mut()
+            .map(|observe| observe as &mut dyn FnMut(_, &_, &_));
         let gradients = pass.backward(task, add_gradient, observe);
         (total, gradients, pictures.len())
     });
