@@ -352,14 +352,26 @@ impl Conv<'_> {
         gradient: &mut InputGradient<'_, E>,
         range: Range<usize>,
     ) {
+        match gradient.accumulate {
+            true => self.input_rows::<E, true>(rows, left, right, gradient, range),
+            false => self.input_rows::<E, false>(rows, left, right, gradient, range),
+        }
+    }
+
+    fn input_rows<E: Element, const ADD: bool>(
+        &self,
+        rows: usize,
+        left: Left<'_, E>,
+        right: Right<'_, E>,
+        gradient: &mut InputGradient<'_, E>,
+        range: Range<usize>,
+    ) {
         let shape = (rows, self.sizes.inputs);
-        let accumulate = gradient.accumulate;
         let to = &mut gradient.to[range.clone()];
         match &mut gradient.listener {
             Some((z, map, moments)) => moments.add_block(|sum, product| {
-                let mut finish = StoreGradientMoments {
+                let mut finish = StoreGradientMoments::<_, ADD> {
                     to,
-                    accumulate,
                     z: &z[range],
                     a: &map.a,
                     b: &map.b,
@@ -370,10 +382,9 @@ impl Conv<'_> {
                 multiply(self.isa, shape, left, right, &mut finish);
             }),
             None => {
-                let mut finish = StoreGradient {
+                let mut finish = StoreGradient::<_, ADD> {
                     to,
                     columns: self.sizes.inputs,
-                    accumulate,
                 };
                 multiply(self.isa, shape, left, right, &mut finish);
             }

@@ -213,14 +213,13 @@ impl<E: Element> Finish for StoreBias<'_, E> {
     }
 }
 
-/// Writes rows of a gradient, or adds them.
-pub(super) struct StoreGradient<'a, E> {
+/// Writes rows of a gradient, or adds them with `ADD`.
+pub(super) struct StoreGradient<'a, E, const ADD: bool> {
     pub to: &'a mut [E],
     pub columns: usize,
-    pub accumulate: bool,
 }
 
-impl<E: Element> Finish for StoreGradient<'_, E> {
+impl<E: Element, const ADD: bool> Finish for StoreGradient<'_, E, ADD> {
     fn check(&self, rows: usize, columns: usize) {
         assert!(columns == self.columns && self.to.len() >= rows * columns);
     }
@@ -237,7 +236,7 @@ impl<E: Element> Finish for StoreGradient<'_, E> {
                 unsafe {
                     let at = (row + i) * self.columns + column + v * L::N;
                     let to = self.to.as_mut_ptr().add(at);
-                    let sum = match self.accumulate {
+                    let sum = match ADD {
                         true => E::load::<L>(to).add(*sum),
                         false => *sum,
                     };
@@ -250,9 +249,8 @@ impl<E: Element> Finish for StoreGradient<'_, E> {
 
 /// [`StoreGradient`] where the gradient is complete with this and belongs to a normalized layer:
 /// adds Σ dy and Σ dy · z of each column, where the ReLU let the value through.
-pub(super) struct StoreGradientMoments<'a, E> {
+pub(super) struct StoreGradientMoments<'a, E, const ADD: bool> {
     pub to: &'a mut [E],
-    pub accumulate: bool,
     /// The layer's own values, in rows as `to`.
     pub z: &'a [E],
     pub a: &'a [f32],
@@ -262,7 +260,7 @@ pub(super) struct StoreGradientMoments<'a, E> {
     pub product: &'a mut [f32],
 }
 
-impl<E: Element> Finish for StoreGradientMoments<'_, E> {
+impl<E: Element, const ADD: bool> Finish for StoreGradientMoments<'_, E, ADD> {
     fn check(&self, rows: usize, columns: usize) {
         assert!(self.sum.len() == columns && self.product.len() == columns);
         assert!(self.a.len() == columns && self.b.len() == columns);
@@ -275,31 +273,28 @@ impl<E: Element> Finish for StoreGradientMoments<'_, E> {
         column: usize,
         sums: &[[L; V]; R],
     ) {
+        // First everything that needs the sums, in few instructions: were the loops too long to be
+        // unrolled, the sums would live in memory from the beginning.
         let columns = self.sum.len();
-        for v in 0..V {
-            let column = column + v * L::N;
-            // SAFETY: inside the matrices and their columns, see the trait.
-            unsafe {
-                let (total, product) = (
-                    self.sum.as_mut_ptr().add(column),
-                    self.product.as_mut_ptr().add(column),
-                );
-                let (a, b) = (
-                    L::load(self.a.as_ptr().add(column)),
-                    L::load(self.b.as_ptr().add(column)),
-                );
+        let mut store = StoreGradient::<E, ADD> {
+            to: self.to,
+            columns,
+        };
+        // SAFETY: inside the matrices and their columns, see the trait.
+        unsafe {
+            store.finish(row, column, sums);
+            for column in (column..column + V * L::N).step_by(L::N) {
+                let total = self.sum.as_mut_ptr().add(column);
+                let product = self.product.as_mut_ptr().add(column);
+                let a = L::load(self.a.as_ptr().add(column));
+                let b = L::load(self.b.as_ptr().add(column));
                 let floor = L::splat(self.floor);
                 let (mut first, mut second) = (L::load(total), L::load(product));
-                for (i, sums) in sums.iter().enumerate() {
-                    let at = (row + i) * columns + column;
-                    let to = self.to.as_mut_ptr().add(at);
-                    let dy = match self.accumulate {
-                        true => E::load::<L>(to).add(sums[v]),
-                        false => sums[v],
-                    };
-                    E::store(dy, to);
+                for row in row..row + R {
+                    let at = row * columns + column;
+                    let dy: L = E::load(self.to.as_ptr().add(at));
                     let z: L = E::load(self.z.as_ptr().add(at));
-                    let passed = E::load::<L>(to).where_above(b.add_product(a, z), floor);
+                    let passed = dy.where_above(b.add_product(a, z), floor);
                     first = first.add(passed);
                     second = second.add_product(passed, z);
                 }
@@ -633,58 +628,71 @@ mod tests {
             let expected = (0..m * n).map(|at| f64::from((sums[at] + bias[at % n]).max(0.0)));
             close(&host(&to), expected, digit, "bias");
 
-            for accumulate in [false, true] {
-                let expected: Vec<f64> = (0..m * n)
-                    .map(|at| {
-                        let before = if accumulate { old[at].to_f32() } else { 0.0 };
-                        f64::from(sums[at] + before)
-                    })
-                    .collect();
-                let mut to = old.clone();
-                let mut finish = StoreGradient {
-                    to: &mut to,
-                    columns: n,
-                    accumulate,
-                };
-                multiply(isa, (m, n), left, right, &mut finish);
-                close(&host(&to), expected.iter().copied(), digit, "gradient");
-
-                let (mut to, mut sum, mut product) = (old.clone(), start.clone(), start.clone());
-                let mut finish = StoreGradientMoments {
-                    to: &mut to,
-                    accumulate,
-                    z: &z,
-                    a: &scale,
-                    b: &bias,
-                    floor: 0.0,
-                    sum: &mut sum,
-                    product: &mut product,
-                };
-                multiply(isa, (m, n), left, right, &mut finish);
-                let to = host(&to);
-                close(&to, expected.iter().copied(), digit, "gradient");
-                let passed = |i: usize, j: usize| {
-                    let z = z[i * n + j].to_f32();
-                    let passes = scale[j] * z + bias[j] > 0.0;
-                    (
-                        if passes {
-                            f64::from(to[i * n + j])
-                        } else {
-                            0.0
-                        },
-                        f64::from(z),
-                    )
-                };
-                close(
-                    &sum,
-                    columns(&|i, j| passed(i, j).0).into_iter(),
-                    1e-5,
-                    "sums",
-                );
-                let products = columns(&|i, j| passed(i, j).0 * passed(i, j).1);
-                close(&product, products.into_iter(), 1e-5, "products");
-            }
+            gradients::<E, false>(isa, (m, n), left, right, &sums, [&old, &z], [&scale, &bias]);
+            gradients::<E, true>(isa, (m, n), left, right, &sums, [&old, &z], [&scale, &bias]);
         }
+    }
+
+    /// Both ways of storing a gradient, over `old` or added to it.
+    fn gradients<E: Element, const ADD: bool>(
+        isa: Isa,
+        (m, n): (usize, usize),
+        left: Left<'_, E>,
+        right: Right<'_, E>,
+        sums: &[f32],
+        [old, z]: [&Vec<E>; 2],
+        [scale, bias]: [&Vec<f32>; 2],
+    ) {
+        let host = |values: &[E]| values.iter().map(|v| v.to_f32()).collect::<Vec<_>>();
+        let digit = if E::GROUP == 1 { 1e-6 } else { 1e-2 };
+        let expected: Vec<f64> = (0..m * n)
+            .map(|at| f64::from(sums[at] + if ADD { old[at].to_f32() } else { 0.0 }))
+            .collect();
+        let mut to = old.clone();
+        let mut finish = StoreGradient::<_, ADD> {
+            to: &mut to,
+            columns: n,
+        };
+        multiply(isa, (m, n), left, right, &mut finish);
+        close(&host(&to), expected.iter().copied(), digit, "gradient");
+
+        let start = noise(n, 7);
+        let (mut to, mut sum, mut product) = (old.clone(), start.clone(), start.clone());
+        let mut finish = StoreGradientMoments::<_, ADD> {
+            to: &mut to,
+            z,
+            a: scale,
+            b: bias,
+            floor: 0.0,
+            sum: &mut sum,
+            product: &mut product,
+        };
+        multiply(isa, (m, n), left, right, &mut finish);
+        let to = host(&to);
+        close(&to, expected.iter().copied(), digit, "gradient");
+        let columns = |value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+            (0..n)
+                .map(|j| f64::from(start[j]) + (0..m).map(|i| value(i, j)).sum::<f64>())
+                .collect()
+        };
+        let passed = |i: usize, j: usize| {
+            let z = z[i * n + j].to_f32();
+            let passes = scale[j] * z + bias[j] > 0.0;
+            let dy = if passes {
+                f64::from(to[i * n + j])
+            } else {
+                0.0
+            };
+            (dy, f64::from(z))
+        };
+        close(
+            &sum,
+            columns(&|i, j| passed(i, j).0).into_iter(),
+            1e-5,
+            "sums",
+        );
+        let products = columns(&|i, j| passed(i, j).0 * passed(i, j).1);
+        close(&product, products.into_iter(), 1e-5, "products");
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod pass;
 mod plan;
 mod resample;
 mod spatial;
+#[cfg(test)]
+mod speed;
 
 pub use element::Precision;
 pub use engine::{Batch, Engine, Observation, StepResult};
