@@ -4,12 +4,14 @@
 //! (0 where there is no label), B pictures, K keypoints, N cells of a map. Every loss is a sum over
 //! the stacks.
 
+mod kernels;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::isa::multiversion;
+use kernels::{absolute, combine, huber, products, squared, squared_step};
 
 /// The form of a [`Loss`]. ρ(e) is what one cell costs; g(t) = 1 + foreground · t weighs it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -364,197 +366,6 @@ impl<'a> StackMaps<'a> {
                 keypoints,
                 last,
             })
-    }
-}
-
-/// Cells whose costs are added in f32 before they go into f64.
-const BLOCK: usize = 64;
-
-/// `sums[k] += Σ v·g·ρ(e)` and, unless it is empty, `gradient += slope · v·g·ρ'(e)`, where
-/// `cost(t, e)` is (g, ρ, ρ').
-#[inline(always)]
-fn cells(
-    values: &[f32],
-    targets: &[f32],
-    weights: &[f32],
-    slope: f32,
-    sums: &mut [f64],
-    gradient: &mut [f32],
-    cost: impl Fn(f32, f32) -> (f32, f32, f32),
-) {
-    let keypoints = weights.len();
-    let block = BLOCK * keypoints;
-    let mut partial = vec![0.0f32; keypoints];
-    let mut flush = |partial: &mut [f32]| {
-        for (sum, partial) in sums.iter_mut().zip(partial) {
-            *sum += f64::from(*partial);
-            *partial = 0.0;
-        }
-    };
-    let blocks = values.chunks(block).zip(targets.chunks(block));
-    if gradient.is_empty() {
-        for (values, targets) in blocks {
-            let rows = values
-                .chunks_exact(keypoints)
-                .zip(targets.chunks_exact(keypoints));
-            for (value, target) in rows {
-                for k in 0..keypoints {
-                    let (gain, cost, _) = cost(target[k], value[k] - target[k]);
-                    partial[k] += weights[k] * gain * cost;
-                }
-            }
-            flush(&mut partial);
-        }
-        return;
-    }
-    for ((values, targets), gradient) in blocks.zip(gradient.chunks_mut(block)) {
-        let rows = values
-            .chunks_exact(keypoints)
-            .zip(targets.chunks_exact(keypoints))
-            .zip(gradient.chunks_exact_mut(keypoints));
-        for ((value, target), gradient) in rows {
-            for k in 0..keypoints {
-                let (gain, cost, rise) = cost(target[k], value[k] - target[k]);
-                let weight = weights[k] * gain;
-                partial[k] += weight * cost;
-                gradient[k] += slope * (weight * rise);
-            }
-        }
-        flush(&mut partial);
-    }
-}
-
-multiversion! {
-    pub(crate) fn squared(
-        values: &[f32],
-        targets: &[f32],
-        weights: &[f32],
-        foreground: f32,
-        slope: f32,
-        sums: &mut [f64],
-        gradient: &mut [f32],
-    ) {
-        let slope = 2.0 * slope;
-        cells(values, targets, weights, slope, sums, gradient, |t, e| {
-            (1.0 + foreground * t, e * e, e)
-        });
-    }
-}
-
-multiversion! {
-    pub(crate) fn squared_step(
-        values: &[f32],
-        targets: &[f32],
-        weights: &[f32],
-        slope: f32,
-        sums: &mut [f64],
-        gradient: &mut [f32],
-    ) {
-        let slope = 2.0 * slope;
-        cells(values, targets, weights, slope, sums, gradient, |t, e| {
-            let gain = if t > FOREGROUND_EDGE { 1.0 + FOREGROUND_GAIN } else { 1.0 };
-            (gain, e * e, e)
-        });
-    }
-}
-
-multiversion! {
-    pub(crate) fn absolute(
-        values: &[f32],
-        targets: &[f32],
-        weights: &[f32],
-        foreground: f32,
-        slope: f32,
-        sums: &mut [f64],
-        gradient: &mut [f32],
-    ) {
-        cells(values, targets, weights, slope, sums, gradient, |t, e| {
-            let sign = if e > 0.0 {
-                1.0
-            } else if e < 0.0 {
-                -1.0
-            } else {
-                0.0
-            };
-            (1.0 + foreground * t, e.abs(), sign)
-        });
-    }
-}
-
-multiversion! {
-    pub(crate) fn huber(
-        values: &[f32],
-        targets: &[f32],
-        weights: &[f32],
-        foreground: f32,
-        delta: f32,
-        slope: f32,
-        sums: &mut [f64],
-        gradient: &mut [f32],
-    ) {
-        cells(values, targets, weights, slope, sums, gradient, |t, e| {
-            // Up to delta q is e, beyond it is ±delta: q·(e − q/2) is both branches.
-            let q = e.max(-delta).min(delta);
-            (1.0 + foreground * t, q * (e - 0.5 * q), q)
-        });
-    }
-}
-
-multiversion! {
-    /// Sums of `target · value`, `value²` and `target²` for every keypoint.
-    pub(crate) fn products(
-        values: &[f32],
-        targets: &[f32],
-        both: &mut [f64],
-        value_squares: &mut [f64],
-        target_squares: &mut [f64],
-    ) {
-        let keypoints = both.len();
-        let block = BLOCK * keypoints;
-        let (mut th, mut hh, mut tt) = (
-            vec![0.0f32; keypoints],
-            vec![0.0f32; keypoints],
-            vec![0.0f32; keypoints],
-        );
-        for (values, targets) in values.chunks(block).zip(targets.chunks(block)) {
-            let rows = values
-                .chunks_exact(keypoints)
-                .zip(targets.chunks_exact(keypoints));
-            for (value, target) in rows {
-                for k in 0..keypoints {
-                    th[k] += target[k] * value[k];
-                    hh[k] += value[k] * value[k];
-                    tt[k] += target[k] * target[k];
-                }
-            }
-            for k in 0..keypoints {
-                both[k] += f64::from(std::mem::take(&mut th[k]));
-                value_squares[k] += f64::from(std::mem::take(&mut hh[k]));
-                target_squares[k] += f64::from(std::mem::take(&mut tt[k]));
-            }
-        }
-    }
-}
-
-multiversion! {
-    /// `gradient += a·target + b·value` with one a and b for every keypoint.
-    pub(crate) fn combine(
-        values: &[f32],
-        targets: &[f32],
-        a: &[f32],
-        b: &[f32],
-        gradient: &mut [f32],
-    ) {
-        let keypoints = a.len();
-        let rows = values
-            .chunks_exact(keypoints)
-            .zip(targets.chunks_exact(keypoints))
-            .zip(gradient.chunks_exact_mut(keypoints));
-        for ((value, target), gradient) in rows {
-            for k in 0..keypoints {
-                gradient[k] += a[k] * target[k] + b[k] * value[k];
-            }
-        }
     }
 }
 

@@ -573,9 +573,9 @@ mod tests {
                 stacks: 1,
                 channels,
                 mobile,
-                keypoints: 5,
                 form,
                 residual,
+                ..HourglassConfig::tiny(5)
             };
             let graph = config.graph();
             let (weights, batch) = case(&graph, 2);
