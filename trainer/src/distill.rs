@@ -346,3 +346,235 @@ fn resample(
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::CheckpointInfo;
+    use crate::export::{ExportNotes, export};
+    use crate::random::Draw;
+    use hourglass::{HourglassConfig, Loss, random_weights};
+
+    const SHAPE: SampleShape = SampleShape {
+        input: Size {
+            width: 64,
+            height: 64,
+        },
+        stride: 4,
+        sigma: 1.5,
+        margin: 1.25,
+    };
+
+    fn checkpoint(keypoints: &str, side: usize, seed: u64) -> Checkpoint {
+        let set = KeypointSet::builtin(keypoints).unwrap();
+        let network = HourglassConfig {
+            stacks: 1,
+            channels: 16,
+            ..HourglassConfig::tiny(set.len())
+        };
+        let mut draw = Draw::new(seed, [0, 0]);
+        let weights = random_weights(&network.graph(), &mut || draw.normal());
+        Checkpoint {
+            info: CheckpointInfo {
+                network,
+                keypoints: keypoints.to_owned(),
+                input: [side, side],
+                sigma: 1.5,
+                margin: 1.25,
+                step: 0,
+                samples: 0,
+                epoch_samples: 1,
+                best: 0.0,
+                data: Vec::new(),
+            },
+            weights,
+        }
+    }
+
+    fn batch(pictures: usize, keypoints: usize) -> Batch {
+        let mut draw = Draw::new(9, [1, 2]);
+        let mut some =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| draw.uniform(-1.0, 1.0)).collect() };
+        Batch {
+            pictures,
+            height: 64,
+            width: 64,
+            images: some(pictures * 64 * 64 * 3),
+            targets: some(pictures * 16 * 16 * keypoints),
+            weights: (0..pictures * keypoints)
+                .map(|i| [1.0, 0.0, 0.3, 1.0][i % 4])
+                .collect(),
+        }
+    }
+
+    fn tutor(path: &Path, keypoints: &KeypointSet, share: f32) -> Tutor {
+        Tutor::load(path, keypoints, &SHAPE, share, &TrainDevice::Cpu, 2).unwrap()
+    }
+
+    /// The mixed targets have the gradient of the mixed losses: labels with 1 - a, heatmaps of the
+    /// tutor with a.
+    #[test]
+    fn mixed_targets_have_the_gradient_of_mixed_losses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tutor.safetensors");
+        let teacher = checkpoint("mpii", 64, 1);
+        teacher.save(&path).unwrap();
+        let share = 0.3;
+        let plain = batch(3, 16);
+        let mut mixed = plain.clone();
+        tutor(&path, &KeypointSet::mpii(), share)
+            .teach(&mut mixed)
+            .unwrap();
+        let graph = teacher.info.network.graph();
+        let taught = Batch {
+            targets: Engine::new(graph, 1).forward(&teacher.weights, &plain.images, (64, 64)),
+            weights: vec![1.0; plain.weights.len()],
+            ..plain.clone()
+        };
+        let student = checkpoint("mpii", 64, 2);
+        let mut engine = Engine::new(student.info.network.graph(), 1);
+        let mut gradients = |batch: &Batch| {
+            let step = engine.step(&student.weights, batch, Loss::default());
+            let weights = step.gradients.into_iter().flat_map(|g| g.weight);
+            weights.collect::<Vec<f32>>()
+        };
+        let (found, labels, tutor) = (gradients(&mixed), gradients(&plain), gradients(&taught));
+        let size = found.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        for ((found, label), tutor) in found.iter().zip(&labels).zip(&tutor) {
+            let expected = (1.0 - share) * label + share * tutor;
+            assert!((found - expected).abs() < 1e-4 * size, "{found} {expected}");
+        }
+    }
+
+    /// A tutor with other keypoints teaches those that both have, and fills missing labels.
+    #[test]
+    fn keypoints_are_matched_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tutor.safetensors");
+        let teacher = checkpoint("lsp", 64, 1);
+        teacher.save(&path).unwrap();
+        let (mpii, lsp) = (KeypointSet::mpii(), KeypointSet::lsp());
+        let plain = batch(2, 16);
+        let mut mixed = plain.clone();
+        let mut tutor = tutor(&path, &mpii, 1.0);
+        assert!(tutor.notes()[0].contains("14 of 16"), "{:?}", tutor.notes());
+        tutor.teach(&mut mixed).unwrap();
+        let graph = teacher.info.network.graph();
+        let maps = Engine::new(graph, 1).forward(&teacher.weights, &plain.images, (64, 64));
+        let size = maps.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        for (k, name) in mpii.keypoints.iter().enumerate() {
+            let of_lsp = lsp.index_of(name);
+            for cell in 0..2 * 16 * 16 {
+                let found = mixed.targets[cell * 16 + k];
+                let expected = match of_lsp {
+                    Some(channel) => maps[cell * 14 + channel],
+                    None => plain.targets[cell * 16 + k],
+                };
+                assert!(
+                    (found - expected).abs() <= 1e-5 * size,
+                    "{name}: {found} {expected}"
+                );
+            }
+            for picture in 0..2 {
+                let (found, label) = (
+                    mixed.weights[picture * 16 + k],
+                    plain.weights[picture * 16 + k],
+                );
+                let expected = if of_lsp.is_some() { 1.0 } else { label };
+                assert_eq!(found, expected, "{name}");
+            }
+        }
+    }
+
+    /// An exported file teaches what its checkpoint teaches, also at another input size.
+    #[test]
+    fn files_teach_as_checkpoints_do() {
+        let folder = tempfile::tempdir().unwrap();
+        for side in [64, 96] {
+            let teacher = checkpoint("mpii", side, 3);
+            let (path, onnx) = (
+                folder.path().join("tutor.safetensors"),
+                folder.path().join("tutor.onnx"),
+            );
+            teacher.save(&path).unwrap();
+            let notes = ExportNotes {
+                name: "tutor".to_owned(),
+                ..ExportNotes::default()
+            };
+            export(&teacher, &notes).unwrap().save(&onnx).unwrap();
+            // Pictures of whole bytes, or rounding would differ.
+            let mut plain = batch(3, 16);
+            for value in &mut plain.images {
+                *value = ((*value * 100.0).round() - MEAN + 100.0) / STD;
+            }
+            let taught = |path: &Path| {
+                let mut mixed = plain.clone();
+                tutor(path, &KeypointSet::mpii(), 0.5)
+                    .teach(&mut mixed)
+                    .unwrap();
+                mixed
+            };
+            let (a, b) = (taught(&path), taught(&onnx));
+            assert_eq!(a.weights, b.weights);
+            // Enlarged pictures are rounded to bytes for the file.
+            let bound = if side == 64 { 1e-4 } else { 0.1 };
+            let size = a.targets.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            for (a, b) in a.targets.iter().zip(&b.targets) {
+                assert!((a - b).abs() < bound * size, "{side}: {a} {b}");
+            }
+        }
+    }
+
+    /// Bilinear means: planes stay planes, away from the border where the outermost cells go on.
+    #[test]
+    fn resizing_keeps_planes() {
+        let plane = |height: usize, width: usize| -> Vec<f32> {
+            (0..height * width)
+                .flat_map(|i| {
+                    // Continuous coordinates in units of the whole map.
+                    let y = ((i / width) as f32 + 0.5) / height as f32;
+                    let x = ((i % width) as f32 + 0.5) / width as f32;
+                    [2.0 * x - y, 3.0 * y]
+                })
+                .collect()
+        };
+        for (from, to) in [((12, 16), (9, 12)), ((9, 12), (12, 16)), ((8, 8), (16, 16))] {
+            let found = resample(&plane(from.0, from.1), from, to, 2);
+            let expected = plane(to.0, to.1);
+            assert_eq!(found.len(), expected.len());
+            for (cell, (f, e)) in found
+                .chunks_exact(2)
+                .zip(expected.chunks_exact(2))
+                .enumerate()
+            {
+                let (row, column) = (cell / to.1, cell % to.1);
+                if row > 0 && row + 1 < to.0 && column > 0 && column + 1 < to.1 {
+                    let worst = (f[0] - e[0]).abs().max((f[1] - e[1]).abs());
+                    assert!(worst < 1e-5, "{from:?} {to:?} {row} {column}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tutor_that_fits_badly_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tutor.safetensors");
+        let mut teacher = checkpoint("mpii", 64, 1);
+        teacher.info.sigma = 3.0;
+        teacher.info.margin = 1.6;
+        teacher.save(&path).unwrap();
+        let notes = tutor(&path, &KeypointSet::mpii(), 0.5).notes().join("\n");
+        assert!(notes.contains("2.00 times as wide") && notes.contains("--sigma 3.00"));
+        assert!(notes.contains("1.6 times"), "{notes}");
+        let load = |set: &KeypointSet, share| {
+            Tutor::load(&path, set, &SHAPE, share, &TrainDevice::Cpu, 1)
+                .err()
+                .map(|error| error.to_string())
+        };
+        let mut other = KeypointSet::mpii();
+        other.keypoints = vec!["tail".to_owned()];
+        assert!(load(&other, 0.5).is_some_and(|e| e.contains("none of the keypoints")));
+        assert!(load(&KeypointSet::mpii(), 1.5).is_some_and(|e| e.contains("share")));
+    }
+}

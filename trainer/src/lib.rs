@@ -17,6 +17,7 @@ mod curves;
 mod data_spec;
 mod deploy;
 mod device;
+mod diagram;
 mod distill;
 mod error;
 mod evaluate;
@@ -53,6 +54,7 @@ pub use curves::{Axis, CurvePoint, Curves, Quantity};
 pub use data_spec::DataSpec;
 pub use deploy::{InferenceSettings, find_poses, pose_model};
 pub use device::TrainDevice;
+pub use diagram::draw_graph;
 pub use distill::Tutor;
 pub use error::TrainError;
 pub use evaluate::{

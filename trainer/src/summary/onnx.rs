@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use onnx_graph::{GraphFacts, Model, NodeFacts, NodeProto};
 
-use super::{LayerKind, Step, Summary, block_of};
+use super::{LayerKind, Step, Summary, block_of, stage};
 
 /// An ONNX model, called `name`. Operations that only move or restore values are left out where
 /// they have no shape; symbolic dimensions count as 1.
@@ -67,7 +67,11 @@ fn step(facts: &NodeFacts, node: &NodeProto, inputs: Vec<usize>, steps: &[Step])
     let dilation = node.ints("dilations").and_then(|d| d.first().copied());
     let window = 1.0 + (kernel - 1.0) * dilation.unwrap_or(1).max(1) as f64;
     let mut step = Step {
-        block: named_block(&name, &facts.operator),
+        // A value may be called otherwise than what makes it: the last convolution's, say.
+        block: match own_block(&name).or_else(|| own_block(facts.inputs.get(1)?)) {
+            Some(block) => block,
+            None => block_beside(&name, &facts.operator, &inputs, steps),
+        },
         name,
         kind: LayerKind::Other,
         description: facts.operator.clone(),
@@ -133,12 +137,30 @@ fn kernel(facts: &NodeFacts, node: &NodeProto) -> f64 {
     stated.or_else(from_weight).unwrap_or(1).max(1) as f64
 }
 
-/// Part of the network that a value belongs to: as in our own names, or what stands before the last
-/// `/` of others, or the operator.
-fn named_block(name: &str, operator: &str) -> String {
+/// Part of the network that a value belongs to by its name, if it is called as in our own files.
+fn own_block(name: &str) -> Option<String> {
     let own = name.split('.').next().unwrap_or(name);
-    if own.starts_with("hg") || own.starts_with("front") {
-        return block_of(own).to_owned();
+    let named = own.starts_with("hg") || own.starts_with("front_");
+    named.then(|| block_of(own).to_owned())
+}
+
+/// Part of the network that a value without such a name belongs to: that of what it reads, where
+/// that has one; otherwise what stands before the last `/` of its name, or the operator.
+fn block_beside(name: &str, operator: &str, inputs: &[usize], steps: &[Step]) -> String {
+    let Some(branch) = inputs.last().map(|&input| &steps[input]) else {
+        return operator.to_owned();
+    };
+    let stage = stage(&branch.block);
+    if stage == "front" || stage.starts_with("hg") {
+        return match operator {
+            "MaxPool" | "AveragePool" => format!("{}_pool", branch.block),
+            "Resize" | "Upsample" => format!("{stage}_upsample_{}", steps.len()),
+            // Sums close the block of their branch; others stand between blocks.
+            "Add" if branch.kind == LayerKind::Sum || branch.block == branch.name => {
+                format!("{stage}_add")
+            }
+            _ => branch.block.clone(),
+        };
     }
     match name.rsplit_once('/') {
         Some((path, _)) if !path.is_empty() => path.to_owned(),
