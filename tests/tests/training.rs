@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use end_to_end::{Desk, Program};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+use synth::{BuiltIn, DatasetOptions, Format, SceneOptions, Target, write_dataset};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
 
-/// Pictures in a data set; the last fifth is for validation.
+/// Pictures in a data set; every fifth is for validation.
 const PICTURES: usize = 60;
 
 /// A desk with a data set in `people`.
@@ -18,7 +18,7 @@ fn desk() -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
         count: PICTURES,
-        validation: 0.2,
+        validation_every: 5,
         seed: 3,
         threads: 2,
         scene: SceneOptions {
@@ -27,8 +27,13 @@ fn desk() -> Desk {
             supersampling: 1,
             ..SceneOptions::default()
         },
+        clips: None,
     };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    let target = Target {
+        format: Format::Annotations,
+        root: desk.path("people"),
+    };
+    write_dataset(&BuiltIn, &target, &options, &|_| ()).expect("a data set");
     desk
 }
 

@@ -15,6 +15,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Convert(command::convert::ConvertArgs),
     Train(Box<command::train::TrainArgs>),
     Eval(command::eval::EvalArgs),
     Export(command::export::ExportArgs),
@@ -25,6 +26,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Convert(args) => command::convert::run(args),
         Command::Train(args) => command::train::run(*args),
         Command::Eval(args) => command::eval::run(args),
         Command::Export(args) => command::export::run(args),
