@@ -8,7 +8,9 @@ use pose::{Bone, KeypointSet, Point, Rect, Rgb, Size};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::data_set::{DataSet, FieldError, Place, Record, checked_box, head_size, is_position};
+use crate::data_set::{
+    DataSet, FieldError, Place, Record, box_of_labels, checked_box, head_size, is_position,
+};
 use crate::error::DatasetError;
 use crate::json;
 use crate::load::{folder, images_beside, list, read_file};
@@ -56,7 +58,8 @@ struct Annotation {
     category_id: Option<u64>,
     #[serde(default)]
     iscrowd: u8,
-    bbox: [f64; 4],
+    #[serde(default)]
+    bbox: Option<[f64; 4]>,
     #[serde(default)]
     area: Option<f64>,
     #[serde(default)]
@@ -273,7 +276,6 @@ fn record(
             format!("number {at} is more than a million pixels away"),
         ));
     }
-    let rect = checked_box("bbox", annotation.bbox)?;
     let head = match annotation.head_bbox {
         Some(head) => Some(checked_box("head_bbox", head)?),
         None => None,
@@ -287,6 +289,12 @@ fn record(
         };
         LabelledKeypoint::new(k[0] as f32, k[1] as f32, visibility)
     };
+    let keypoints: Vec<LabelledKeypoint> =
+        annotation.keypoints.chunks_exact(3).map(label).collect();
+    let rect = match annotation.bbox {
+        Some(corner_and_size) => checked_box("bbox", corner_and_size)?,
+        None => box_of_labels("keypoints", &keypoints)?,
+    };
     let size = |v: Option<f64>| {
         v.filter(|&v| v >= 1.0 && is_position(v))
             .map(|v| v as usize)
@@ -297,7 +305,7 @@ fn record(
             dataset: "coco".into(),
             id: format!("coco:{}", annotation.id),
             rect,
-            keypoints: annotation.keypoints.chunks_exact(3).map(label).collect(),
+            keypoints,
             head_size: head_size(head),
             area: annotation.area.map(|a| a as f32),
             split,
