@@ -1,6 +1,6 @@
 //! A training that takes seconds: rendered people, a very small network.
 
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+use synth::{BuiltIn, DatasetOptions, Format, SceneOptions, Target, write_dataset};
 
 use crate::desk::Desk;
 
@@ -24,8 +24,13 @@ pub fn people() -> Desk {
             supersampling: 1,
             ..SceneOptions::default()
         },
+        clips: None,
     };
-    if let Err(error) = write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()) {
+    let target = Target {
+        format: Format::Annotations,
+        root: desk.path("people"),
+    };
+    if let Err(error) = write_dataset(&BuiltIn, &target, &options, &|_| ()) {
         panic!("{error}");
     }
     desk

@@ -16,6 +16,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Convert(command::convert::ConvertArgs),
     Train(Box<command::train::TrainArgs>),
     Distill(Box<command::distill::DistillArgs>),
     Eval(command::eval::EvalArgs),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Command::Train(args) => command::train::run(*args, record),
+        Command::Convert(args) => command::convert::run(args).map(done),
         Command::Distill(args) => command::distill::run(*args, record),
         Command::Eval(args) => command::eval::run(args).map(done),
         Command::Export(args) => command::export::run(args).map(done),
