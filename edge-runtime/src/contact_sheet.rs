@@ -12,7 +12,7 @@ use crate::canvas::Canvas;
 use crate::draw::{SkeletonStyle, draw_skeleton};
 use crate::error::RuntimeError;
 
-/// Side of a tile's picture in pixels.
+/// Side of a person's tile in pixels.
 const TILE: usize = 256;
 /// Height of the caption below it.
 const CAPTION: usize = 14;
@@ -36,19 +36,34 @@ pub struct SheetEntry<'a> {
 #[derive(Debug)]
 pub struct ContactSheet {
     picture: RgbImage,
+    tile: Size,
     columns: usize,
     filled: usize,
+}
+
+/// How many letters of a caption fit below a tile.
+fn caption_letters(width: usize) -> usize {
+    width.saturating_sub(4) / FONT_6X10.character_size.width as usize
 }
 
 impl ContactSheet {
     /// An empty sheet for `count` people, about a third wider than high.
     pub fn new(count: usize) -> ContactSheet {
-        let columns = ((count as f32 * 1.5).sqrt().ceil() as usize).clamp(1, count.max(1));
-        let rows = count.max(1).div_ceil(columns);
-        let width = columns * (TILE + GAP) + GAP;
-        let height = rows * (TILE + CAPTION + GAP) + GAP;
+        ContactSheet::with_tiles(count, Size::square(TILE))
+    }
+
+    /// An empty sheet for `count` pictures of this size, about a third wider than high.
+    pub fn with_tiles(count: usize, tile: Size) -> ContactSheet {
+        let count = count.max(1);
+        let aspect = (tile.height + CAPTION + GAP) as f32 / (tile.width + GAP) as f32;
+        let columns = (count as f32 * 1.4 * aspect).sqrt().ceil() as usize;
+        let columns = columns.clamp(1, count);
+        let rows = count.div_ceil(columns);
+        let width = columns * (tile.width + GAP) + GAP;
+        let height = rows * (tile.height + CAPTION + GAP) + GAP;
         ContactSheet {
             picture: RgbImage::from_pixel(width as u32, height as u32, image::Rgb([32, 32, 36])),
+            tile,
             columns,
             filled: 0,
         }
@@ -64,17 +79,25 @@ impl ContactSheet {
         set: &KeypointSet,
         min_confidence: f32,
     ) -> Result<(), RuntimeError> {
-        let tile = draw_tile(entry, set, min_confidence)?;
-        let x = GAP + (self.filled % self.columns) * (TILE + GAP);
-        let y = GAP + (self.filled / self.columns) * (TILE + CAPTION + GAP);
-        imageops::replace(&mut self.picture, &tile, x as i64, y as i64);
+        let tile = draw_tile(entry, self.tile, set, min_confidence)?;
+        self.add_picture(&tile, &entry.caption);
+        Ok(())
+    }
+
+    /// Puts the next picture down, with a line of text below it; what is too long is cut off.
+    pub fn add_picture(&mut self, picture: &RgbImage, caption: &str) {
+        let Size { width, height } = self.tile;
+        let x = GAP + (self.filled % self.columns) * (width + GAP);
+        let y = GAP + (self.filled / self.columns) * (height + CAPTION + GAP);
+        let shown = imageops::crop_imm(picture, 0, 0, width as u32, height as u32);
+        imageops::replace(&mut self.picture, &*shown, x as i64, y as i64);
         let style = MonoTextStyle::new(&FONT_6X10, Rgb888::WHITE);
-        let at = Pixel::new(x as i32 + 2, (y + TILE + 2) as i32);
+        let at = Pixel::new(x as i32 + 2, (y + height + 2) as i32);
+        let caption: String = caption.chars().take(caption_letters(width)).collect();
         // Drawing on a picture cannot fail; the error type is empty.
-        let _ = Text::with_baseline(&entry.caption, at, style, Baseline::Top)
+        let _ = Text::with_baseline(&caption, at, style, Baseline::Top)
             .draw(&mut Canvas::new(&mut self.picture));
         self.filled += 1;
-        Ok(())
     }
 
     /// The sheet.
@@ -86,13 +109,14 @@ impl ContactSheet {
 /// The part of the photo with the skeleton on it, both through the same map.
 fn draw_tile(
     entry: &SheetEntry<'_>,
+    size: Size,
     set: &KeypointSet,
     min_confidence: f32,
 ) -> Result<RgbImage, RuntimeError> {
-    let size = Size::square(TILE);
     let (width, height) = entry.photo.dimensions();
     let view = RgbView::new(entry.photo.as_raw(), width as usize, height as usize);
-    let mut tile = RgbImage::new(TILE as u32, TILE as u32);
+    let (tile_width, tile_height) = (size.width as u32, size.height as u32);
+    let mut tile = RgbImage::new(tile_width, tile_height);
     warp_rgb(&view, &entry.crop.to_frame(size), &mut tile, size, BORDER)?;
     let to_tile = entry.crop.to_input(size);
     let keypoints = entry.pose.keypoints.iter().map(|k| {
@@ -104,7 +128,7 @@ fn draw_tile(
         }
     });
     let pose = Pose::new(keypoints.collect());
-    let style = SkeletonStyle::for_pose(&pose, TILE as u32, TILE as u32, min_confidence);
+    let style = SkeletonStyle::for_pose(&pose, tile_width, tile_height, min_confidence);
     draw_skeleton(&mut Canvas::new(&mut tile), &pose, set, &style);
     Ok(tile)
 }

@@ -109,6 +109,15 @@ pub fn draw_skeleton(
     }
 }
 
+/// The same set with all bones in one colour, to tell skeletons apart.
+pub fn in_one_color(set: &KeypointSet, color: Rgb) -> KeypointSet {
+    let mut set = set.clone();
+    for bone in &mut set.skeleton {
+        bone.color = color;
+    }
+    set
+}
+
 /// Colour of the rims: dark, but not a hole in the picture.
 const RIM: Rgb = Rgb::new(24, 24, 28);
 

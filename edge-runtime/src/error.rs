@@ -71,6 +71,14 @@ pub enum RuntimeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// An address that cannot be listened at.
+    #[error("cannot listen at {address}: {source}")]
+    Serve {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// A classes, match-point or skeleton file is wrong.
     #[error(transparent)]
     Keypoints(#[from] KeypointSetError),
@@ -86,6 +94,9 @@ pub enum RuntimeError {
     /// An annotated data set cannot be read.
     #[error("{0}")]
     Dataset(String),
+    /// There is no screen to open a window on, or this program was built without windows.
+    #[error("cannot open a window: {0}")]
+    Window(String),
     /// A network that is evaluated failed.
     #[error("the network failed: {0}")]
     Predictor(String),

@@ -4,108 +4,31 @@
 //! this crate's engine, or a network in training. Crops, decoding and counting are the same for
 //! all, so the figures can be compared.
 
+mod chart;
+mod found;
+mod measured;
+mod predictions;
+mod predictor;
+mod scale_mean;
+mod worker;
+mod worst;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dataset::{LabelledKeypoint, Pck, PckReport, PckRule, Person};
-use image::RgbImage;
-use pose::{
-    Affine, BORDER, Crop, Decoder, Decoding, FlipAxis, Heatmaps, KeypointSet, Layout, Point, Pose,
-    RgbView, Size, Warper, merge_flipped,
-};
+use dataset::{LabelledKeypoint, Pck, PckReport, PckRule, Person, PersonSize};
+use pose::{Affine, Crop, Decoding, KeypointSet, Point, Pose, Size};
 
 use crate::error::RuntimeError;
-use crate::model::PoseModel;
-use crate::preprocess::Preprocessor;
-use crate::source::load_photo;
 use crate::spec::ModelSpec;
+use worker::Worker;
 
-/// Turns crops into heatmaps.
-pub trait HeatmapPredictor {
-    /// How many crops one call takes at most.
-    fn batch_size(&self) -> usize {
-        1
-    }
-
-    /// Fills `maps` with the heatmaps `[count, keypoints, rows, columns]` of the crops
-    /// `[count, height, width, 3]`, RGB bytes.
-    ///
-    /// # Errors
-    /// Whatever goes wrong in the network; it ends the evaluation.
-    fn predict(
-        &mut self,
-        crops: &[u8],
-        count: usize,
-        maps: &mut Vec<f32>,
-    ) -> Result<(), RuntimeError>;
-}
-
-/// A closure that takes the same arguments as [`HeatmapPredictor::predict`] as a predictor.
-pub fn predictor_from_fn<F>(batch_size: usize, predict: F) -> impl HeatmapPredictor + use<F>
-where
-    F: FnMut(&[u8], usize, &mut Vec<f32>) -> Result<(), RuntimeError>,
-{
-    struct FromFn<F>(usize, F);
-    impl<F> HeatmapPredictor for FromFn<F>
-    where
-        F: FnMut(&[u8], usize, &mut Vec<f32>) -> Result<(), RuntimeError>,
-    {
-        fn batch_size(&self) -> usize {
-            self.0.max(1)
-        }
-
-        fn predict(
-            &mut self,
-            crops: &[u8],
-            count: usize,
-            maps: &mut Vec<f32>,
-        ) -> Result<(), RuntimeError> {
-            (self.1)(crops, count, maps)
-        }
-    }
-    FromFn(batch_size, predict)
-}
-
-/// An ONNX model as a predictor.
-#[derive(Debug)]
-pub struct ModelPredictor {
-    model: PoseModel,
-    preprocessor: Preprocessor,
-}
-
-impl ModelPredictor {
-    /// A predictor that runs this model.
-    ///
-    /// # Errors
-    /// An input so large that its tensor cannot be made.
-    pub fn new(model: PoseModel) -> Result<ModelPredictor, RuntimeError> {
-        Ok(ModelPredictor {
-            preprocessor: Preprocessor::new(&model.spec().input)?,
-            model,
-        })
-    }
-
-    /// What the model takes and gives.
-    pub fn spec(&self) -> &ModelSpec {
-        self.model.spec()
-    }
-}
-
-impl HeatmapPredictor for ModelPredictor {
-    fn predict(
-        &mut self,
-        crops: &[u8],
-        count: usize,
-        maps: &mut Vec<f32>,
-    ) -> Result<(), RuntimeError> {
-        maps.clear();
-        for crop in crops.chunks_exact((crops.len() / count.max(1)).max(1)) {
-            self.model.run(self.preprocessor.normalize(crop)?)?;
-            maps.extend_from_slice(self.model.maps());
-        }
-        Ok(())
-    }
-}
+pub use chart::chart_of;
+pub use found::{CocoTruth, found_poses};
+pub use measured::{JointOks, Measured, Measures, OksReport, measure};
+pub use predictions::{match_predictions, measure_predictions};
+pub use predictor::{HeatmapPredictor, ModelPredictor, predictor_from_fn};
+pub use worst::{WorstCase, draw_case, worst_cases};
 
 /// What is cut out of the photos, how heatmaps are read, and when a keypoint is right.
 #[derive(Clone, Debug)]
@@ -122,6 +45,11 @@ pub struct EvalSettings {
     pub decoding: Decoding,
     /// Whether heatmaps are the mean of the crop's and its mirror image's.
     pub flip_test: bool,
+    /// Heatmaps are the mean over crops of these sizes, as multiples of the crop's: `[1.0]` for
+    /// one look.
+    pub scales: Vec<f32>,
+    /// A keypoint of which the network is less sure than this counts as not found.
+    pub min_score: f32,
     /// When a keypoint is right.
     pub rule: PckRule,
 }
@@ -136,6 +64,23 @@ impl EvalSettings {
             crop_margin: spec.crop_margin,
             decoding: spec.decoding,
             flip_test: false,
+            scales: vec![1.0],
+            min_score: 0.0,
+            rule: PckRule::LSP,
+        }
+    }
+
+    /// For results that are there already, with keypoints of `set`: nothing is cut out or run.
+    pub fn for_predictions(set: KeypointSet) -> EvalSettings {
+        EvalSettings {
+            keypoints: set,
+            input: Size::square(256),
+            maps: Size::square(64),
+            crop_margin: 1.25,
+            decoding: Decoding::Dark,
+            flip_test: false,
+            scales: vec![1.0],
+            min_score: 0.0,
             rule: PckRule::LSP,
         }
     }
@@ -166,7 +111,8 @@ impl EvalSettings {
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// The pose of every person, in the photo's coordinates, in the order of the people; none
-    /// where the photo could not be read.
+    /// where the photo could not be read. Keypoints below the least score have no place: their
+    /// coordinates are not numbers.
     pub poses: Vec<Option<Pose>>,
     /// What went wrong with photos.
     pub problems: Vec<String>,
@@ -177,11 +123,12 @@ pub struct Evaluation {
 /// Evaluates a network on `people`, with one thread for each of `predictors`. `progress` is called
 /// with the number of people done so far.
 ///
-/// A photo that cannot be read is named in [`Evaluation::problems`], and its people are not counted.
+/// A photo that cannot be read is named in [`Evaluation::problems`], and its people are not
+/// counted.
 ///
 /// # Errors
-/// No predictor; a flip test without flip pairs; a failure of the network; labels of another keypoint set; a rule that needs a
-/// joint which the set does not have.
+/// No predictor; a scale that is no size; a flip test without flip pairs; a failure of the
+/// network; labels of another keypoint set; a rule that needs a joint which the set does not have.
 pub fn evaluate<P: HeatmapPredictor + Send>(
     people: &[Person],
     settings: &EvalSettings,
@@ -196,8 +143,15 @@ pub fn evaluate<P: HeatmapPredictor + Send>(
             "the flip test needs to know which keypoints change places in a mirror".into(),
         ));
     }
-    let metric = |e: dataset::PckError| RuntimeError::Dataset(e.to_string());
-    let mut pck = Pck::new(&settings.keypoints, settings.rule).map_err(metric)?;
+    let is_size = |scale: &f32| (0.1..=10.0).contains(scale);
+    if settings.scales.is_empty() || !settings.scales.iter().all(is_size) {
+        return Err(RuntimeError::Usage(format!(
+            "expected one or more scales of 0.1 to 10, found {:?}",
+            settings.scales
+        )));
+    }
+    // Before the work, so that a rule that does not fit is said at once.
+    counter(settings, settings.rule)?;
 
     let queue = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
@@ -235,152 +189,61 @@ pub fn evaluate<P: HeatmapPredictor + Send>(
     })?;
 
     let poses = found.into_inner().unwrap_or_else(|e| e.into_inner());
-    for (person, pose) in people.iter().zip(&poses) {
-        if let Some(pose) = pose {
-            count(&mut pck, settings, person, pose).map_err(metric)?;
-        }
-    }
     let mut problems = problems.into_inner().unwrap_or_else(|e| e.into_inner());
     problems.sort();
     problems.dedup();
     Ok(Evaluation {
+        report: count(people, &poses, settings, settings.rule)?,
         poses,
         problems,
-        report: pck.report(),
     })
 }
 
-/// Counts one person, in the coordinates that the rule wants.
-fn count(
-    pck: &mut Pck,
+/// Counts poses by a rule. `poses` are in the order of `people`; people without one are left out.
+///
+/// # Errors
+/// Labels or poses of another keypoint set; a rule that needs a joint which the set does not have.
+pub fn count(
+    people: &[Person],
+    poses: &[Option<Pose>],
+    settings: &EvalSettings,
+    rule: PckRule,
+) -> Result<PckReport, RuntimeError> {
+    let mut pck = counter(settings, rule)?;
+    for (person, pose) in people.iter().zip(poses) {
+        if let Some(pose) = pose {
+            let (truth, found) = in_units_of(rule, settings, person, pose);
+            pck.add(&truth, &found, &PersonSize::from(person))
+                .map_err(|e| RuntimeError::Dataset(e.to_string()))?;
+        }
+    }
+    Ok(pck.report())
+}
+
+fn counter(settings: &EvalSettings, rule: PckRule) -> Result<Pck, RuntimeError> {
+    Pck::new(&settings.keypoints, rule).map_err(|e| RuntimeError::Dataset(e.to_string()))
+}
+
+/// Labels and pose in the coordinates that the rule wants: the photo's, or heatmap cells.
+fn in_units_of(
+    rule: PckRule,
     settings: &EvalSettings,
     person: &Person,
     pose: &Pose,
-) -> Result<bool, dataset::PckError> {
-    if !matches!(settings.rule, PckRule::HeatmapCells { .. }) {
-        return pck.add_pose(person, pose);
-    }
-    let Some(to_cells) = settings.cells_to_frame(&settings.crop(person)).inverse() else {
-        return Ok(false);
+) -> (Vec<LabelledKeypoint>, Vec<Point>) {
+    let to_units = match rule {
+        PckRule::HeatmapCells { .. } => settings
+            .cells_to_frame(&settings.crop(person))
+            .inverse()
+            // A crop always has an area.
+            .unwrap_or_default(),
+        _ => Affine::identity(),
     };
-    let truth: Vec<LabelledKeypoint> = person
-        .keypoints
-        .iter()
-        .map(|k| {
-            let Point { x, y } = to_cells.apply(k.point());
-            LabelledKeypoint { x, y, ..*k }
-        })
-        .collect();
-    let predicted: Vec<Point> = pose
-        .keypoints
-        .iter()
-        .map(|k| to_cells.apply(Point::new(k.x, k.y)))
-        .collect();
-    pck.add(&truth, &predicted, person.head_size)
-}
-
-/// One thread's network and buffers.
-struct Worker<'a, P> {
-    settings: &'a EvalSettings,
-    predictor: P,
-    permutation: Vec<usize>,
-    decoder: Decoder,
-    warper: Warper,
-    crops: Vec<u8>,
-    maps: Vec<f32>,
-    mirrored: Vec<f32>,
-}
-
-impl<'a, P: HeatmapPredictor> Worker<'a, P> {
-    fn new(settings: &'a EvalSettings, predictor: P) -> Worker<'a, P> {
-        Worker {
-            settings,
-            predictor,
-            permutation: settings.keypoints.mirror_permutation(FlipAxis::Horizontal),
-            decoder: Decoder::new(settings.decoding),
-            warper: Warper::new(),
-            crops: Vec::new(),
-            maps: Vec::new(),
-            mirrored: Vec::new(),
-        }
-    }
-
-    /// The poses of a batch of people.
-    fn poses(
-        &mut self,
-        people: &[Person],
-        problems: &Mutex<Vec<String>>,
-    ) -> Result<Vec<Option<Pose>>, RuntimeError> {
-        let mut photos = Vec::with_capacity(people.len());
-        for person in people {
-            let photo = load_photo(&person.image);
-            if let Err(problem) = &photo {
-                let mut problems = problems.lock().unwrap_or_else(|e| e.into_inner());
-                problems.push(problem.to_string());
-            }
-            photos.push(photo.ok());
-        }
-        let seen: Vec<(usize, &RgbImage, Crop)> = people
-            .iter()
-            .zip(&photos)
-            .enumerate()
-            .filter_map(|(i, (p, photo))| Some((i, photo.as_ref()?, self.settings.crop(p))))
-            .collect();
-        let mut poses = vec![None; people.len()];
-        if seen.is_empty() {
-            return Ok(poses);
-        }
-
-        self.predict(&seen, false)?;
-        if self.settings.flip_test {
-            std::mem::swap(&mut self.maps, &mut self.mirrored);
-            self.predict(&seen, true)?;
-            std::mem::swap(&mut self.maps, &mut self.mirrored);
-        }
-        let (keypoints, Size { width, height }) =
-            (self.settings.keypoints.len(), self.settings.maps);
-        let one = self.settings.map_values();
-        for (n, (index, _, crop)) in seen.iter().enumerate() {
-            let maps = &mut self.maps[n * one..(n + 1) * one];
-            if self.settings.flip_test {
-                let mirrored = &self.mirrored[n * one..(n + 1) * one];
-                merge_flipped(maps, mirrored, keypoints, height, width, &self.permutation)?;
-            }
-            let maps = Heatmaps::new(maps, keypoints, height, width, Layout::Nchw)?;
-            let mut pose = Pose::default();
-            let cells_to_frame = self.settings.cells_to_frame(crop);
-            self.decoder.decode_into(&maps, &cells_to_frame, &mut pose);
-            poses[*index] = Some(pose);
-        }
-        Ok(poses)
-    }
-
-    /// Cuts the crops out and runs the network; the heatmaps are in `self.maps`.
-    fn predict(
-        &mut self,
-        seen: &[(usize, &RgbImage, Crop)],
-        flip: bool,
-    ) -> Result<(), RuntimeError> {
-        let bytes = self.settings.crop_bytes();
-        self.crops.resize(seen.len() * bytes, 0);
-        for ((_, photo, crop), out) in seen.iter().zip(self.crops.chunks_exact_mut(bytes)) {
-            let crop = Crop { flip, ..*crop };
-            let (width, height) = photo.dimensions();
-            let view = RgbView::new(photo.as_raw(), width as usize, height as usize);
-            let to_frame = crop.to_frame(self.settings.input);
-            self.warper
-                .warp_rgb(&view, &to_frame, out, self.settings.input, BORDER)?;
-        }
-        self.predictor
-            .predict(&self.crops, seen.len(), &mut self.maps)?;
-        let expected = seen.len() * self.settings.map_values();
-        if self.maps.len() != expected {
-            return Err(RuntimeError::Predictor(format!(
-                "expected {expected} heatmap values for {} crops, found {}",
-                seen.len(),
-                self.maps.len()
-            )));
-        }
-        Ok(())
-    }
+    let truth = person.keypoints.iter().map(|k| {
+        let Point { x, y } = to_units.apply(k.point());
+        LabelledKeypoint { x, y, ..*k }
+    });
+    let found = pose.keypoints.iter();
+    let found = found.map(|k| to_units.apply(Point::new(k.x, k.y)));
+    (truth.collect(), found.collect())
 }

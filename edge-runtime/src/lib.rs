@@ -9,7 +9,11 @@
 //! - [`Estimator`]: photo → pose, in one to three looks.
 //! - [`draw_skeleton`] on a [`Canvas`] or on any embedded-graphics display ([`DisplayBrush`]).
 //! - [`PoseRecord`], [`RecordWriter`], [`save_picture`]: JSON lines, CSV, annotated pictures.
-//! - [`evaluate`]: how many keypoints a network gets right; [`ContactSheet`]: a look at them.
+//! - [`evaluate`], [`measure()`]: how many keypoints a network gets right, and how near the others
+//!   are; [`BarChart`], [`worst_cases`], [`ContactSheet`]: a look at them. [`MeasureArgs`] are the
+//!   options of commands that do so.
+//! - `Server` (feature `serve`): poses over HTTP.
+//! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
 //! ```no_run
@@ -32,6 +36,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bar_chart;
 mod bench;
 mod canvas;
 mod contact_sheet;
@@ -41,29 +46,42 @@ mod estimator;
 mod eval;
 mod inspect;
 mod keypoint_choice;
+mod measure_args;
 mod model;
 mod output;
 mod panic_guard;
 mod preprocess;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod spec;
+mod window;
 
+pub use bar_chart::{Bar, BarChart, BarPanel};
 pub use bench::{BenchReport, BenchSettings, StageTimes, bench};
 pub use canvas::Canvas;
 pub use contact_sheet::{ContactSheet, SheetEntry};
-pub use draw::{Brush, DisplayBrush, SkeletonStyle, draw_skeleton};
+pub use draw::{Brush, DisplayBrush, SkeletonStyle, draw_skeleton, in_one_color};
 pub use error::RuntimeError;
 pub use estimator::{Estimate, Estimator, EstimatorSettings, Timings};
 pub use eval::{
-    EvalSettings, Evaluation, HeatmapPredictor, ModelPredictor, evaluate, predictor_from_fn,
+    CocoTruth, EvalSettings, Evaluation, HeatmapPredictor, JointOks, Measured, Measures,
+    ModelPredictor, OksReport, WorstCase, chart_of, count, draw_case, evaluate, found_poses,
+    match_predictions, measure, measure_predictions, predictor_from_fn, worst_cases,
 };
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use keypoint_choice::KeypointChoice;
+pub use measure_args::{MeasureArgs, MeasureOutcome, Metric, Norm, SigmasValue, Subject};
 pub use model::PoseModel;
 pub use output::{
     CSV_HEADER, KeypointRecord, PoseRecord, RecordFormat, RecordWriter, csv_lines, json_line,
     picture_format, picture_names, save_picture,
 };
 pub use preprocess::{InputImage, Preprocessor};
-pub use source::{MAX_PIXELS, PHOTO_ENDINGS, decode_photo, find_photos, load_photo};
+#[cfg(feature = "serve")]
+pub use serve::{ServeSettings, Server, ServerStop};
+pub use source::{
+    MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
+};
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
+pub use window::{Window, WindowKey};

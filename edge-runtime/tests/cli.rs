@@ -501,4 +501,62 @@ fn eval_gives_the_figures_and_the_contact_sheet() {
         &["eval", "--model", "blobs.onnx", "--data", "lsp:nowhere"],
         &["nowhere"],
     );
+
+    // Everything at once; and what was written, measured again.
+    let all = [
+        "--metric",
+        "all",
+        "--scales",
+        "0.9,1,1.1",
+        "--results",
+        "results.json",
+        "--chart",
+        "chart.svg",
+        "--worst",
+        "1",
+        "--out",
+        "worst",
+    ];
+    let printed = desk.ok(&[&arguments[..], &all].concat());
+    for word in [
+        "PCK@0.2",
+        "heatmap cells",
+        "OKS",
+        "AP75",
+        "chart.svg",
+        "results.json",
+    ] {
+        assert!(printed.contains(word), "no {word} in {printed}");
+    }
+    for file in ["chart.svg", "worst/worst.png", "worst/001-blobs_1.png"] {
+        assert!(desk.path(file).is_file(), "{file}");
+    }
+    let again = [
+        "eval",
+        "--predictions",
+        "results.json",
+        "--classes",
+        "names.txt",
+        "--data",
+        data,
+        "--json",
+    ];
+    let json: serde_json::Value = serde_json::from_str(&desk.ok(&again)).unwrap();
+    assert_eq!(json["joints"][2]["pck"], 50.0);
+    assert_eq!(json["measures"]["pck"]["people"], 2);
+    for (wrong, words) in [
+        (&["--metric", "cells", "--by", "box"][..], &["--by"][..]),
+        (&["--metric", "all", "--threshold", "0.3"], &["--threshold"]),
+        (&["--scales", "0.9,none"], &["none"]),
+        (&["--worst", "3"], &["--out"]),
+        (&["--results-keypoints", "coco"], &["--results"]),
+    ] {
+        desk.fails(2, &[&arguments[..], wrong].concat(), words);
+    }
+    let nowhere = ["--results", "no/such/results.json"];
+    desk.fails(
+        1,
+        &[&arguments[..], &nowhere].concat(),
+        &["no/such/results.json"],
+    );
 }

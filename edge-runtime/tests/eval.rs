@@ -5,10 +5,14 @@
 mod common;
 
 use common::{BlobModel, NAMES, blob_photo};
-use dataset::{LabelledKeypoint, PckRule, Person, Split, Visibility};
+use dataset::{
+    FoundPose, ImageIds, LabelledKeypoint, PckRule, Person, Sigmas, Split, Visibility,
+    read_results, results_json,
+};
 use edge_runtime::{
-    ContactSheet, EvalSettings, ModelOptions, ModelPredictor, PoseModel, RuntimeError, SheetEntry,
-    evaluate, load_photo, predictor_from_fn,
+    CocoTruth, ContactSheet, EvalSettings, Measures, ModelOptions, ModelPredictor, PoseModel,
+    RuntimeError, SheetEntry, chart_of, draw_case, evaluate, found_poses, load_photo,
+    match_predictions, measure, measure_predictions, predictor_from_fn, worst_cases,
 };
 use pose::{Crop, Point, Rect, Size};
 
@@ -86,10 +90,7 @@ fn other_rules_count_in_their_own_units() {
         rule,
         ..EvalSettings::for_model(predictor().spec())
     };
-    let cells = settings(PckRule::HeatmapCells {
-        input_width: 96,
-        input_height: 64,
-    });
+    let cells = settings(PckRule::cells(Size::new(96, 64)));
     let found = evaluate(&people, &cells, vec![predictor()], |_| ()).unwrap();
     assert_eq!(found.report.joints[0].pck, Some(75.0), "{}", found.report);
     assert_eq!(found.report.joints[1].pck, Some(100.0), "{}", found.report);
@@ -194,4 +195,202 @@ fn the_contact_sheet_shows_each_photo_where_the_skeleton_is() {
         "{dot:?} at {at:?}"
     );
     assert_eq!(NAMES[0], "right_hip");
+}
+
+#[test]
+fn several_scales_find_the_same_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = people(folder.path(), 5);
+    let one = EvalSettings::for_model(predictor().spec());
+    let scales = |scales: &[f32]| EvalSettings {
+        scales: scales.to_vec(),
+        flip_test: true,
+        ..one.clone()
+    };
+    let three = scales(&[0.85, 1.0, 1.2]);
+    let found = evaluate(&people, &three, vec![predictor()], |_| ()).unwrap();
+    assert_eq!(found.report.mean, Some(100.0));
+    for (person, pose) in people.iter().zip(&found.poses) {
+        let cell = one.crop(person).width / one.maps.width as f32;
+        let found = &pose.as_ref().unwrap().keypoints;
+        for (truth, found) in person.keypoints.iter().zip(found) {
+            let off = truth.point().distance(Point::new(found.x, found.y)) / cell;
+            assert!(off < 0.15, "{off} cells off in {}", person.id);
+        }
+    }
+    // Every look runs the network: three sizes, each mirrored too.
+    let mut inner = predictor();
+    let mut looks = 0;
+    let counting = predictor_from_fn(5, |crops, count, maps| {
+        looks += 1;
+        edge_runtime::HeatmapPredictor::predict(&mut inner, crops, count, maps)
+    });
+    evaluate(&people, &three, vec![counting], |_| ()).unwrap();
+    assert_eq!(looks, 6);
+    for wrong in [&[][..], &[0.0], &[1.0, f32::NAN]] {
+        let said = evaluate(&people, &scales(wrong), vec![predictor()], |_| ()).unwrap_err();
+        assert!(said.to_string().contains("scales"), "{said}");
+    }
+}
+
+#[test]
+fn unsure_keypoints_count_as_not_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = people(folder.path(), 3);
+    let mut settings = EvalSettings::for_model(predictor().spec());
+    let all = evaluate(&people, &settings, vec![predictor()], |_| ()).unwrap();
+    let mut scores: Vec<f32> = all
+        .poses
+        .iter()
+        .flat_map(|pose| {
+            pose.as_ref()
+                .unwrap()
+                .keypoints
+                .iter()
+                .map(|k| k.confidence)
+        })
+        .collect();
+    scores.sort_by(f32::total_cmp);
+    settings.min_score = scores[4];
+    let sure = evaluate(&people, &settings, vec![predictor()], |_| ()).unwrap();
+    // Counted all the same: 5 of 9 are left.
+    assert_eq!(sure.report.total, Some(100.0 * 5.0 / 9.0));
+    let set = &settings.keypoints;
+    let results = found_poses(&people, &sure.poses, &ImageIds::new(&people, &[]), set, set);
+    let zeros = results
+        .iter()
+        .flat_map(|r| &r.keypoints)
+        .filter(|k| **k == [0.0; 3]);
+    assert_eq!(zeros.count(), 4);
+}
+
+/// OKS of poses that are all a known distance off, through the whole way: network, results,
+/// evaluation; and the same from the file.
+#[test]
+fn results_give_the_figures_that_the_network_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut people = people(folder.path(), 8);
+    people[2].keypoints[0].x += 30.0;
+    people[5].keypoints[1] = LabelledKeypoint::MISSING;
+    let settings = EvalSettings::for_model(predictor().spec());
+    let found = evaluate(&people, &settings, vec![predictor()], |_| ()).unwrap();
+    let measures = Measures {
+        pck: Some(PckRule::BoxSide { threshold: 0.1 }),
+        pckh: Some(PckRule::MPII),
+        cells: None,
+        oks: Some(Sigmas::Uniform),
+        as_far_as_possible: false,
+    };
+    let truth = CocoTruth::read(&[]).unwrap().with_people(&people);
+    let ran = measure(&people, &found.poses, &settings, &measures, &truth).unwrap();
+    let oks = ran.oks.as_ref().unwrap();
+    assert_eq!((oks.coco.people, oks.coco.poses), (8, 8));
+    assert_eq!((oks.joints[0].counted, oks.joints[1].counted), (8, 7));
+    assert!(oks.joints[2].similarity > Some(0.999));
+    // The label that was moved by 30 px: everything else of this joint is near 1.
+    let area = 0.53 * f64::from(people[2].rect.width * people[2].rect.height);
+    let moved = (-900.0 / (2.0 * area * 0.125 * 0.125)).exp();
+    let similarity = oks.joints[0].similarity.unwrap();
+    assert!(
+        (similarity - (7.0 + moved) / 8.0).abs() < 0.01,
+        "{similarity}"
+    );
+
+    let set = &settings.keypoints;
+    let path = folder.path().join("results.json");
+    let results = found_poses(&people, &found.poses, truth.image_ids(), set, set);
+    std::fs::write(&path, results_json(&results)).unwrap();
+    let read = read_results(&path).unwrap();
+    let scored = measure_predictions(&people, &read, &settings, &measures, &truth).unwrap();
+    assert_eq!(scored, ran);
+    // Without our own addition, by their distance.
+    let mut anonymous = read.clone();
+    anonymous.iter_mut().for_each(|pose| pose.person = None);
+    let scored = measure_predictions(&people, &anonymous, &settings, &measures, &truth).unwrap();
+    assert_eq!(scored.pck, ran.pck);
+    assert_eq!(
+        scored.oks.as_ref().unwrap().coco,
+        ran.oks.as_ref().unwrap().coco
+    );
+    assert_eq!(scored.oks.unwrap().mean_oks, None);
+
+    let chart = chart_of(&ran);
+    assert_eq!(chart.panels.len(), 4);
+    let labels: Vec<&str> = chart.panels[0]
+        .bars
+        .iter()
+        .map(|b| b.label.as_str())
+        .collect();
+    assert_eq!(labels, [NAMES[0], NAMES[1], NAMES[2], "mean"]);
+}
+
+#[test]
+fn poses_go_to_the_nearest_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut people = people(folder.path(), 3);
+    // Two people in one photo, and one for whom nobody found anything.
+    people[1].image = people[0].image.clone();
+    people[1].keypoints.iter_mut().for_each(|k| k.x += 200.0);
+    people[1].rect.x += 200.0;
+    let truth = CocoTruth::read(&[]).unwrap().with_people(&people);
+    let photo = truth.image_ids().get(&people[0].image).unwrap();
+    let pose = |shift: f32, score: f64| FoundPose {
+        image_id: photo,
+        category_id: 1,
+        keypoints: people[0]
+            .keypoints
+            .iter()
+            .map(|k| [f64::from(k.x + shift), f64::from(k.y), 1.0])
+            .collect(),
+        score,
+        bbox: None,
+        person: None,
+    };
+    let found = [pose(203.0, 0.9), pose(160.0, 0.8), pose(-4.0, 0.1)];
+    let poses = match_predictions(&people, &found, &truth, &[0.1; 3]);
+    let first = |index: usize| poses[index].as_ref().unwrap().keypoints[0];
+    assert_eq!(first(0).x, people[0].keypoints[0].x - 4.0);
+    assert_eq!(first(1).x, people[0].keypoints[0].x + 203.0);
+    assert!(first(2).x.is_nan());
+    // Results of other keypoints are refused.
+    let settings = EvalSettings::for_predictions(pose::KeypointSet::coco());
+    let said = measure_predictions(&people, &found, &settings, &Measures::default(), &truth);
+    let said = said.unwrap_err().to_string();
+    assert!(
+        said.contains("3 keypoints") && said.contains("--keypoints"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_worst_come_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut people = people(folder.path(), 4);
+    // Wrong: of person 1 one joint, of 2 two joints, of 3 one joint that is farther away.
+    people[1].keypoints[2].x += 30.0;
+    people[2].keypoints[2].x += 30.0;
+    people[2].keypoints[0].y += 40.0;
+    people[3].keypoints[2].x += 60.0;
+    let settings = EvalSettings::for_model(predictor().spec());
+    let found = evaluate(&people, &settings, vec![predictor()], |_| ()).unwrap();
+    let cases = worst_cases(&people, &found.poses, &settings).unwrap();
+    let order: Vec<(usize, usize)> = cases.iter().map(|c| (c.person, c.right)).collect();
+    assert_eq!(order, [(2, 1), (3, 2), (1, 2), (0, 3)]);
+    assert!(cases.iter().all(|case| case.counted == 3));
+
+    // The label of the wrong joint is white, and a yellow line leads to where it was found.
+    let (person, pose) = (&people[3], found.poses[3].as_ref().unwrap());
+    let photo = load_photo(&person.image).unwrap();
+    let size = Size::square(256);
+    let picture = draw_case(&photo, person, pose, &settings, size).unwrap();
+    let to_picture =
+        Crop::around(person.crop_rect(), 1.1 * settings.crop_margin, size).to_input(size);
+    let at = |x: f32, y: f32| {
+        let at = to_picture.apply(Point::new(x, y));
+        picture.get_pixel(at.x as u32, at.y as u32).0
+    };
+    let label = person.keypoints[2];
+    assert!(at(label.x, label.y).iter().all(|v| *v > 230));
+    let [r, g, b] = at(label.x - 30.0, label.y);
+    assert!(r > 200 && g > 170 && b < 90, "{:?}", [r, g, b]);
 }

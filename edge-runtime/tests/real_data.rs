@@ -30,6 +30,8 @@ fn perfect_heatmaps_give_100_percent_on_the_lsp_test_photos() {
         crop_margin: 1.25,
         decoding: Decoding::Dark,
         flip_test: false,
+        scales: vec![1.0],
+        min_score: 0.0,
         // A fiftieth of the torso is about a pixel.
         rule: PckRule::Torso { threshold: 0.02 },
     };

@@ -80,6 +80,11 @@ impl DataSpec {
         format!("{kind}:{}{options}", name.unwrap_or_default())
     }
 
+    /// The data set that the people are from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// Reads the people; those without a label are left out. Records with problems are reported
     /// through `warn` and left out.
     ///

@@ -1,9 +1,11 @@
 //! Networks in training, and checkpoints, as predictors for the runtime's evaluation: what is
 //! measured here and what is measured on an exported file differ in nothing but the arithmetic.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::{PckReport, Person};
-use edge_runtime::{EvalSettings, RuntimeError, evaluate, predictor_from_fn};
+use edge_runtime::{EvalSettings, HeatmapPredictor, RuntimeError, evaluate, predictor_from_fn};
 use hourglass::{Engine, Graph, LayerWeights};
 use pose::{Decoding, KeypointSet};
 
@@ -32,8 +34,60 @@ pub fn eval_settings(shape: &SampleShape, keypoints: &KeypointSet) -> EvalSettin
         crop_margin: shape.margin,
         decoding: Decoding::Dark,
         flip_test: false,
+        scales: vec![1.0],
+        min_score: 0.0,
         rule: dataset::PckRule::LSP,
     }
+}
+
+/// Values of a graph as predictors on the CPU engine, one for each of `threads` threads.
+pub fn weight_predictors(
+    graph: &Graph,
+    weights: &[LayerWeights],
+    settings: &EvalSettings,
+    threads: usize,
+) -> Vec<impl HeatmapPredictor + Send + use<>> {
+    let (graph, kept) = graph.last_stack();
+    let kept = kept.iter().map(|&layer| weights[layer].clone());
+    let weights: Arc<Vec<LayerWeights>> = Arc::new(kept.collect());
+    let size = (settings.input.height, settings.input.width);
+    let keypoints = settings.keypoints.len();
+    let predictor = |_| {
+        let mut engine = Engine::new(graph.clone(), 1);
+        let weights = weights.clone();
+        predictor_from_fn(BATCH, move |crops, count, maps| {
+            let found = engine.forward(&weights, &normalized(crops), size);
+            maps.clear();
+            for picture in found.chunks_exact(found.len() / count.max(1)) {
+                for keypoint in 0..keypoints {
+                    maps.extend(picture.iter().skip(keypoint).step_by(keypoints));
+                }
+            }
+            Ok(())
+        })
+    };
+    (0..threads.max(1)).map(predictor).collect()
+}
+
+/// Values of a graph as a predictor on a burn device.
+pub fn device_predictor(
+    graph: &Graph,
+    weights: &[LayerWeights],
+    settings: &EvalSettings,
+    device: &Device,
+) -> impl HeatmapPredictor + Send + use<> {
+    let network = Network::new(graph, weights, device);
+    let device = device.clone();
+    let (height, width) = (settings.input.height, settings.input.width);
+    predictor_from_fn(BATCH, move |crops, count, maps| {
+        let pictures = TensorData::new(normalized(crops), [count, height, width, 3]);
+        let pictures = Tensor::<4>::from_data(pictures, &device).permute([0, 3, 1, 2]);
+        let found = network.forward(pictures).pop();
+        let found = found.ok_or_else(|| RuntimeError::Predictor("no heatmaps".into()))?;
+        maps.clear();
+        maps.extend(found.into_data().iter::<f32>());
+        Ok(())
+    })
 }
 
 /// Measures values of a graph with the CPU engine on `threads` threads.
@@ -48,25 +102,7 @@ pub fn evaluate_weights(
     threads: usize,
     progress: impl Fn(usize) + Sync,
 ) -> Result<PckReport, TrainError> {
-    let (graph, kept) = graph.last_stack();
-    let weights: Vec<LayerWeights> = kept.iter().map(|&layer| weights[layer].clone()).collect();
-    let size = (settings.input.height, settings.input.width);
-    let keypoints = settings.keypoints.len();
-    let predictor = |_| {
-        let mut engine = Engine::new(graph.clone(), 1);
-        let weights = &weights;
-        predictor_from_fn(BATCH, move |crops, count, maps| {
-            let found = engine.forward(weights, &normalized(crops), size);
-            maps.clear();
-            for picture in found.chunks_exact(found.len() / count.max(1)) {
-                for keypoint in 0..keypoints {
-                    maps.extend(picture.iter().skip(keypoint).step_by(keypoints));
-                }
-            }
-            Ok(())
-        })
-    };
-    let predictors = (0..threads.max(1)).map(predictor).collect();
+    let predictors = weight_predictors(graph, weights, settings, threads);
     Ok(evaluate(people, settings, predictors, progress)?.report)
 }
 
@@ -82,16 +118,6 @@ pub fn evaluate_on_device(
     device: &Device,
     progress: impl Fn(usize) + Sync,
 ) -> Result<PckReport, TrainError> {
-    let network = Network::new(graph, weights, device);
-    let (height, width) = (settings.input.height, settings.input.width);
-    let predictor = predictor_from_fn(BATCH, |crops, count, maps| {
-        let pictures = TensorData::new(normalized(crops), [count, height, width, 3]);
-        let pictures = Tensor::<4>::from_data(pictures, device).permute([0, 3, 1, 2]);
-        let found = network.forward(pictures).pop();
-        let found = found.ok_or_else(|| RuntimeError::Predictor("no heatmaps".into()))?;
-        maps.clear();
-        maps.extend(found.into_data().iter::<f32>());
-        Ok(())
-    });
+    let predictor = device_predictor(graph, weights, settings, device);
     Ok(evaluate(people, settings, vec![predictor], progress)?.report)
 }

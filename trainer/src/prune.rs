@@ -12,11 +12,12 @@ use hourglass::{
 use pose::{KeypointSet, Size};
 use serde::Serialize;
 
+use crate::augmentation::Augmentation;
 use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::error::TrainError;
 use crate::loader::{Loader, LoaderSettings};
 use crate::photos::Photos;
-use crate::sample::{Augmentation, SampleShape};
+use crate::sample::SampleShape;
 
 /// What decides which channels go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

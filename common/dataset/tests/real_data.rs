@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use dataset::{
-    LabelledKeypoint, Pck, PckReport, PckRule, Person, Source, SourceKind, Split, Visibility, load,
-    read_mat,
+    LabelledKeypoint, Pck, PckReport, PckRule, Person, PersonSize, Source, SourceKind, Split,
+    Visibility, load, read_mat,
 };
 use pose::{KeypointSet, Point, Rect};
 use std::path::PathBuf;
@@ -169,7 +169,7 @@ fn reference(annotation: &str) -> Option<PckReport> {
         };
         let truth: Vec<_> = (0..14).map(label).collect();
         let found: Vec<_> = (0..14).map(point).collect();
-        assert!(pck.add(&truth, &found, None).unwrap());
+        assert!(pck.add(&truth, &found, &PersonSize::default()).unwrap());
     }
     Some(pck.report())
 }

@@ -11,16 +11,21 @@ mod family;
 mod folded;
 mod graph;
 mod grow;
+mod loss;
 mod prune;
 mod sensitivity;
 mod weights;
 
 pub use channels::ChannelSets;
-pub use cpu::{Batch, Engine, Isa, Loss, Observation, StepResult};
+pub use cpu::{Batch, Engine, Isa, Observation, Precision, StepResult};
 pub use family::{ConfigError, Form, FrontWidths, HourglassConfig, Residual};
 pub use folded::{FoldedLayer, fold};
 pub use graph::{ConvLayer, Graph, MapShape, Node, NodeId};
 pub use grow::{GrowError, grow};
+pub use loss::{
+    FOREGROUND_EDGE, FOREGROUND_GAIN, IOU_EPSILON, Loss, LossKind, ROOT_FLOOR, StackMaps,
+    WholeBatch,
+};
 pub use prune::{
     Budget, Kept, PruneError, PruneSettings, choose_channels, cut_stacks, estimate_means,
     keep_channels, scale_importance,

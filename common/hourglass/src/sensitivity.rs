@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 
 use crate::channels::ChannelSets;
-use crate::cpu::{Batch, Engine, Loss};
+use crate::cpu::{Batch, Engine};
 use crate::graph::{Graph, Node};
+use crate::loss::Loss;
 use crate::weights::LayerWeights;
 
 /// Sums over the cells of one channel in one picture: of the values `y`, of the gradients `g` of

@@ -42,7 +42,7 @@ pub struct LayerGradient {
 
 impl LayerGradient {
     /// Adds every value of `other`, statistics included.
-    pub(crate) fn add(&mut self, other: &LayerGradient) {
+    pub fn add(&mut self, other: &LayerGradient) {
         fn add(into: &mut [f32], from: &[f32]) {
             for (i, f) in into.iter_mut().zip(from) {
                 *i += f;
@@ -58,6 +58,24 @@ impl LayerGradient {
             add(&mut a.mean, &b.mean);
             add(&mut a.variance, &b.variance);
         }
+    }
+
+    /// Multiplies the gradients; the statistics stay.
+    pub fn scale(&mut self, factor: f32) {
+        let bias = self.bias.iter_mut().flatten();
+        let norm = self.norm.iter_mut();
+        let norm = norm.flat_map(|n| n.gamma.iter_mut().chain(&mut n.beta));
+        let all = self.weight.iter_mut().chain(bias).chain(norm);
+        all.for_each(|value| *value *= factor);
+    }
+
+    /// The sum of the gradients' squares.
+    pub fn square_sum(&self) -> f64 {
+        let sum = |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+        let norm = self.norm.as_ref();
+        sum(&self.weight)
+            + self.bias.as_deref().map_or(0.0, sum)
+            + norm.map_or(0.0, |n| sum(&n.gamma) + sum(&n.beta))
     }
 }
 

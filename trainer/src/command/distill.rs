@@ -1,6 +1,7 @@
 //! `trainer distill`
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 
@@ -23,8 +24,8 @@ pub struct DistillArgs {
 }
 
 /// Trains as the arguments say.
-pub fn run(args: DistillArgs) -> anyhow::Result<()> {
+pub fn run(args: DistillArgs, record: Option<String>) -> anyhow::Result<ExitCode> {
     let mut train = args.train;
-    train.distill = Some(args.from);
-    train::run(train)
+    train.options.course.distill = Some(args.from);
+    train::run(train, record)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use dataset::Person;
@@ -94,7 +95,7 @@ struct Side {
 }
 
 /// Prunes as the arguments say.
-pub fn run(args: PruneArgs) -> anyhow::Result<()> {
+pub fn run(args: PruneArgs) -> anyhow::Result<ExitCode> {
     let checkpoint = Checkpoint::load(&args.weights)?;
     let info = &checkpoint.info;
     // First of all, so that a wrong option is found before the work.
@@ -158,8 +159,8 @@ pub fn run(args: PruneArgs) -> anyhow::Result<()> {
     pruned.save(&args.output)?;
     report(&args, &before, &after)?;
     match train {
-        Some(args) => train::run(args),
-        None => Ok(()),
+        Some(args) => train::run(args, None),
+        None => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct SummaryArgs {
     #[arg(long, default_value_t = 16)]
     keypoints: usize,
     /// Picture, WIDTHxHEIGHT, multiples of 32 [default: the checkpoint's, or 256x256].
-    #[arg(long, value_parser = super::train::parse_size)]
+    #[arg(long, value_parser = trainer::parse_size)]
     input: Option<Size>,
     /// Print JSON.
     #[arg(long)]
