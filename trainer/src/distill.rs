@@ -1,44 +1,27 @@
 //! Learning from a larger network's heatmaps (Hinton et al. 2015; for poses Zhang et al. 2019,
 //! "Fast Human Pose Estimation").
 
+mod resample;
+mod trained;
+
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use edge_runtime::{HeatmapPredictor, ModelOptions, ModelPredictor, PoseModel};
-use hourglass::{Batch, Engine, Graph, LayerWeights, fold};
+use hourglass::Batch;
 use pose::{KeypointSet, Size};
 
-use crate::checkpoint::Checkpoint;
 use crate::device::TrainDevice;
 use crate::error::TrainError;
-use crate::network::Network;
-use crate::sample::{MEAN, STD, SampleShape};
+use crate::sample::SampleShape;
+use resample::resample;
+use trained::Trained;
 
 /// A trained network that gives heatmaps for the crops of a batch.
 pub struct Tutor {
-    runner: Runner,
+    network: Trained,
     /// Per keypoint of the network in training, the tutor's heatmap.
     channels: Vec<Option<usize>>,
-    /// Number of the tutor's heatmaps.
-    keypoints: usize,
-    /// The tutor's input.
-    input: Size,
-    /// Its heatmaps.
-    maps: Size,
     share: f32,
     notes: Vec<String>,
-}
-
-enum Runner {
-    Engine {
-        engine: Box<Engine>,
-        weights: Vec<LayerWeights>,
-    },
-    Burn {
-        network: Box<Network>,
-        device: Device,
-    },
-    Onnx(Vec<ModelPredictor>),
 }
 
 impl Tutor {
@@ -63,12 +46,11 @@ impl Tutor {
                 "the tutor's share of the loss is {share}: must be between 0 and 1"
             )));
         }
-        let (runner, own, input, maps, sigma, margin) =
-            match path.extension().is_some_and(|e| e == "onnx") {
-                true => load_onnx(path, threads)?,
-                false => load_checkpoint(path, device, threads)?,
-            };
-        let channels = keypoints.map_from(&own);
+        let network = match path.extension().is_some_and(|e| e == "onnx") {
+            true => Trained::onnx(path, threads)?,
+            false => Trained::checkpoint(path, device, threads)?,
+        };
+        let channels = keypoints.map_from(&network.keypoints);
         let known = channels.iter().flatten().count();
         if known == 0 {
             return Err(TrainError::Setting(format!(
@@ -81,30 +63,13 @@ impl Tutor {
             "{} teaches {known} of {} keypoints at {}x{}, share {share}",
             path.display(),
             keypoints.len(),
-            input.width,
-            input.height
+            network.input.width,
+            network.input.height
         )];
-        let cells = shape.input.height as f32 / shape.stride as f32;
-        let ratio = sigma.map(|sigma| (sigma / maps.height as f32) / (shape.sigma / cells));
-        if let Some(ratio) = ratio.filter(|ratio| !(0.8..=1.25).contains(ratio)) {
-            notes.push(format!(
-                "the tutor's peaks are {ratio:.2} times as wide as the labels'; --sigma {:.2} \
-                 would make them equal",
-                shape.sigma * ratio
-            ));
-        }
-        if (margin / shape.margin - 1.0).abs() > 0.1 {
-            notes.push(format!(
-                "the tutor was trained on crops of {margin} times the person's box, these are {}",
-                shape.margin
-            ));
-        }
+        notes.extend(misfits(&network, shape));
         Ok(Self {
-            runner,
+            network,
             channels,
-            keypoints: own.len(),
-            input,
-            maps,
             share,
             notes,
         })
@@ -126,15 +91,14 @@ impl Tutor {
     /// When the tutor cannot run.
     pub fn teach(&mut self, batch: &mut Batch) -> Result<(), TrainError> {
         let maps = self.heatmaps(batch)?;
-        let keypoints = self.channels.len();
-        let (rows, columns) = (batch.height / 4, batch.width / 4);
+        let (keypoints, known) = (self.channels.len(), self.network.keypoints.len());
+        let cells = batch.height / 4 * (batch.width / 4);
         let share = self.share;
-        let per_picture = rows * columns * keypoints;
         let pictures = batch
             .targets
-            .chunks_exact_mut(per_picture)
+            .chunks_exact_mut(cells * keypoints)
             .zip(batch.weights.chunks_exact_mut(keypoints))
-            .zip(maps.chunks_exact(rows * columns * self.keypoints));
+            .zip(maps.chunks_exact(cells * known));
         for ((targets, weights), maps) in pictures {
             for (k, channel) in self.channels.iter().enumerate() {
                 let Some(channel) = *channel else { continue };
@@ -145,7 +109,7 @@ impl Tutor {
                 }
                 let cells = targets
                     .chunks_exact_mut(keypoints)
-                    .zip(maps.chunks_exact(self.keypoints));
+                    .zip(maps.chunks_exact(known));
                 for (target, map) in cells {
                     target[k] = (label * target[k] + share * map[channel]) / whole;
                 }
@@ -158,202 +122,48 @@ impl Tutor {
     /// The tutor's heatmaps at the batch's heatmap size, `[pictures, rows, columns, keypoints]`.
     fn heatmaps(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
         let size = |size: Size| (size.height, size.width);
-        let input = size(self.input);
-        let images = resample(&batch.images, (batch.height, batch.width), input, 3);
-        let found = match &mut self.runner {
-            Runner::Engine { engine, weights } => engine.forward(weights, &images, input),
-            Runner::Burn { network, device } => {
-                let data = TensorData::new(images, [batch.pictures, input.0, input.1, 3]);
-                let pictures = Tensor::<4>::from_data(data, &*device).permute([0, 3, 1, 2]);
-                let maps = network.forward(pictures).pop();
-                maps.map_or(Vec::new(), |maps| {
-                    let last = maps.permute([0, 2, 3, 1]);
-                    last.into_data().iter::<f32>().collect()
-                })
-            }
-            Runner::Onnx(predictors) => run_onnx(predictors, &images, self.keypoints)?,
-        };
+        let crops = (batch.height, batch.width);
+        let images = resample(&batch.images, crops, size(self.network.input), 3);
+        let found = self.network.heatmaps(images)?;
         let to = (batch.height / 4, batch.width / 4);
-        Ok(resample(&found, size(self.maps), to, self.keypoints))
+        let keypoints = self.network.keypoints.len();
+        Ok(resample(&found, size(self.network.maps), to, keypoints))
     }
 }
 
-/// Runner, keypoints, input, heatmaps, sigma where it is known, crop margin.
-type Loaded = (Runner, KeypointSet, Size, Size, Option<f32>, f32);
-
-fn load_checkpoint(
-    path: &Path,
-    device: &TrainDevice,
-    threads: usize,
-) -> Result<Loaded, TrainError> {
-    let checkpoint = Checkpoint::load(path)?;
-    let info = &checkpoint.info;
-    let keypoints = KeypointSet::builtin(&info.keypoints).ok_or_else(|| {
-        TrainError::Setting(format!(
-            "keypoint set `{}` of {} is unknown; there are mpii, coco, lsp, animal_pose",
-            info.keypoints,
-            path.display()
-        ))
-    })?;
-    let (graph, weights) = folded(&info.network.graph(), &checkpoint.weights);
-    let runner = match device.burn()? {
-        None => Runner::Engine {
-            engine: Box::new(Engine::new(graph, threads)),
-            weights,
-        },
-        Some(device) => Runner::Burn {
-            network: Box::new(Network::new(&graph, &weights, &device)),
-            device,
-        },
-    };
-    let [height, width] = info.input;
-    let maps = Size {
-        width: width / 4,
-        height: height / 4,
-    };
-    let input = Size { width, height };
-    Ok((
-        runner,
-        keypoints,
-        input,
-        maps,
-        Some(info.sigma),
-        info.margin,
-    ))
-}
-
-/// The network as it runs.
-fn folded(graph: &Graph, weights: &[LayerWeights]) -> (Graph, Vec<LayerWeights>) {
-    let (graph, layers) = fold(graph, weights);
-    let layers = layers.into_iter().map(|layer| LayerWeights {
-        weight: layer.weight,
-        bias: Some(layer.bias),
-        norm: None,
-    });
-    (graph, layers.collect())
-}
-
-fn load_onnx(path: &Path, threads: usize) -> Result<Loaded, TrainError> {
-    let mut sigma = None;
-    let mut load = |_| -> Result<ModelPredictor, TrainError> {
-        let model = PoseModel::load(path, &ModelOptions::default())?;
-        sigma = model.card().map(|card| card.output.sigma);
-        Ok(ModelPredictor::new(model)?)
-    };
-    let predictors = (0..threads.max(1))
-        .map(&mut load)
-        .collect::<Result<Vec<_>, _>>()?;
-    let spec = predictors[0].spec();
-    let (input, maps) = (spec.input.size, spec.maps.size);
-    let keypoints = spec.keypoints.clone();
-    let margin = spec.crop_margin;
-    Ok((
-        Runner::Onnx(predictors),
-        keypoints,
-        input,
-        maps,
-        sigma,
-        margin,
-    ))
-}
-
-/// Heatmaps of an ONNX model, channels last; pictures are shared among the predictors.
-fn run_onnx(
-    predictors: &mut [ModelPredictor],
-    images: &[f32],
-    keypoints: usize,
-) -> Result<Vec<f32>, TrainError> {
-    let size = predictors[0].spec().input.size;
-    let len = size.width * size.height * 3;
-    let pictures = images.len() / len;
-    let workers = predictors.len();
-    let parts: Vec<Result<Vec<f32>, TrainError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = predictors
-            .iter_mut()
-            .enumerate()
-            .map(|(index, predictor)| {
-                let share = pictures * index / workers..pictures * (index + 1) / workers;
-                let images = &images[share.start * len..share.end * len];
-                scope.spawn(move || {
-                    let mut all = Vec::new();
-                    let mut maps = Vec::new();
-                    for image in images.chunks_exact(len) {
-                        let bytes: Vec<u8> = image
-                            .iter()
-                            .map(|v| (v * STD + MEAN).round().clamp(0.0, 255.0) as u8)
-                            .collect();
-                        predictor.predict(&bytes, 1, &mut maps)?;
-                        let cells = maps.len() / keypoints;
-                        for cell in 0..cells {
-                            all.extend((0..keypoints).map(|k| maps[k * cells + cell]));
-                        }
-                    }
-                    Ok(all)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| match thread.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    });
-    Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
-}
-
-/// Channels-last maps at another size, bilinear between the centres of cells.
-fn resample(
-    maps: &[f32],
-    (height, width): (usize, usize),
-    (to_height, to_width): (usize, usize),
-    channels: usize,
-) -> Vec<f32> {
-    if (height, width) == (to_height, to_width) {
-        return maps.to_vec();
+/// What a network was trained on otherwise than the samples that it is to teach on.
+fn misfits(network: &Trained, shape: &SampleShape) -> Vec<String> {
+    let mut notes = Vec::new();
+    let cells = shape.input.height as f32 / shape.stride as f32;
+    let own = shape.sigma / cells;
+    let ratio = network
+        .sigma
+        .map(|sigma| sigma / network.maps.height as f32 / own);
+    if let Some(ratio) = ratio.filter(|ratio| !(0.8..=1.25).contains(ratio)) {
+        notes.push(format!(
+            "the tutor's peaks are {ratio:.2} times as wide as the labels'; --sigma {:.2} would \
+             make them equal",
+            shape.sigma * ratio
+        ));
     }
-    // Per row or column of the result: the two of the source, and the share of the second.
-    let taps = |from: usize, to: usize| -> Vec<(usize, usize, f32)> {
-        (0..to)
-            .map(|i| {
-                let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
-                let at = at.clamp(0.0, (from - 1) as f32);
-                let first = at as usize;
-                (first, (first + 1).min(from - 1), at - first as f32)
-            })
-            .collect()
-    };
-    let (rows, columns) = (taps(height, to_height), taps(width, to_width));
-    let per_picture = height * width * channels;
-    let mut result = Vec::with_capacity(maps.len() / per_picture * to_height * to_width * channels);
-    for picture in maps.chunks_exact(per_picture) {
-        let cell = |row: usize, column: usize| {
-            let start = (row * width + column) * channels;
-            &picture[start..start + channels]
-        };
-        for &(top, bottom, v) in &rows {
-            for &(left, right, h) in &columns {
-                let (a, b) = (cell(top, left), cell(top, right));
-                let (c, d) = (cell(bottom, left), cell(bottom, right));
-                result.extend((0..channels).map(|k| {
-                    let upper = a[k] + h * (b[k] - a[k]);
-                    let lower = c[k] + h * (d[k] - c[k]);
-                    upper + v * (lower - upper)
-                }));
-            }
-        }
+    if (network.margin / shape.margin - 1.0).abs() > 0.1 {
+        notes.push(format!(
+            "the tutor was trained on crops of {} times the person's box, these are {}",
+            network.margin, shape.margin
+        ));
     }
-    result
+    notes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Checkpoint;
     use crate::checkpoint::CheckpointInfo;
     use crate::export::{ExportNotes, export};
     use crate::random::Draw;
-    use hourglass::{HourglassConfig, Loss, random_weights};
+    use crate::sample::{MEAN, STD};
+    use hourglass::{Engine, HourglassConfig, Loss, random_weights};
 
     const SHAPE: SampleShape = SampleShape {
         input: Size {
@@ -521,37 +331,6 @@ mod tests {
             let size = a.targets.iter().fold(0.0f32, |m, v| m.max(v.abs()));
             for (a, b) in a.targets.iter().zip(&b.targets) {
                 assert!((a - b).abs() < bound * size, "{side}: {a} {b}");
-            }
-        }
-    }
-
-    /// Bilinear means: planes stay planes, away from the border where the outermost cells go on.
-    #[test]
-    fn resizing_keeps_planes() {
-        let plane = |height: usize, width: usize| -> Vec<f32> {
-            (0..height * width)
-                .flat_map(|i| {
-                    // Continuous coordinates in units of the whole map.
-                    let y = ((i / width) as f32 + 0.5) / height as f32;
-                    let x = ((i % width) as f32 + 0.5) / width as f32;
-                    [2.0 * x - y, 3.0 * y]
-                })
-                .collect()
-        };
-        for (from, to) in [((12, 16), (9, 12)), ((9, 12), (12, 16)), ((8, 8), (16, 16))] {
-            let found = resample(&plane(from.0, from.1), from, to, 2);
-            let expected = plane(to.0, to.1);
-            assert_eq!(found.len(), expected.len());
-            for (cell, (f, e)) in found
-                .chunks_exact(2)
-                .zip(expected.chunks_exact(2))
-                .enumerate()
-            {
-                let (row, column) = (cell / to.1, cell % to.1);
-                if row > 0 && row + 1 < to.0 && column > 0 && column + 1 < to.1 {
-                    let worst = (f[0] - e[0]).abs().max((f[1] - e[1]).abs());
-                    assert!(worst < 1e-5, "{from:?} {to:?} {row} {column}");
-                }
             }
         }
     }

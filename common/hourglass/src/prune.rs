@@ -1,13 +1,16 @@
 //! Smaller networks from a trained one: whole channels are taken away (structured pruning).
 
-use std::collections::HashMap;
+mod keep;
+mod means;
 
 use thiserror::Error;
 
 use crate::channels::ChannelSets;
-use crate::family::{FrontWidths, HourglassConfig};
-use crate::graph::{ConvLayer, Graph, Node, NodeId};
-use crate::weights::{LayerWeights, NormWeights};
+use crate::graph::{ConvLayer, Graph, Node};
+use crate::weights::LayerWeights;
+
+pub use keep::{cut_stacks, keep_channels};
+pub use means::estimate_means;
 
 /// Why a network cannot be pruned.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -273,151 +276,6 @@ fn projections(graph: &Graph, sets: &ChannelSets) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The network with only the kept channels, and its values.
-///
-/// With the `means` of every node's channels (see [`crate::Sensitivity::means`] and [`estimate_means`]), what a
-/// lost channel added on average to the layers that read it goes into their bias, or into the mean
-/// of their normalization. Where a channel is constant this is exact for 1×1 convolutions, and for
-/// larger ones away from the border.
-///
-/// # Errors
-/// [`PruneError::Setting`] when the widths that are left stand for a network with other layers.
-pub fn keep_channels(
-    config: &HourglassConfig,
-    weights: &[LayerWeights],
-    kept: &Kept,
-    means: Option<&[Vec<f32>]>,
-) -> Result<(HourglassConfig, Vec<LayerWeights>), PruneError> {
-    let graph = config.graph();
-    let sets = ChannelSets::of(&graph);
-    let mut layer_sets = vec![(0, 0, 0); graph.layers.len()];
-    for (id, node) in graph.nodes.iter().enumerate() {
-        if let Node::Conv { layer, input } = *node {
-            layer_sets[layer] = (sets.set(input), sets.set(id), input);
-        }
-    }
-    let smaller = describe(config, &graph, &layer_sets, kept);
-    let layers = smaller.graph().layers;
-    let same = layers.len() == graph.layers.len()
-        && layers.iter().zip(&graph.layers).zip(&layer_sets).all(
-            |((new, old), &(ins, outs, _))| {
-                let widths = (kept[ins].len(), kept[outs].len());
-                new.name == old.name && (new.inputs, new.outputs) == widths
-            },
-        );
-    if !same {
-        return Err(PruneError::Setting(
-            "the widths that are left do not stand for the same layers".to_owned(),
-        ));
-    }
-    let values = graph.layers.iter().zip(weights).zip(&layer_sets);
-    let values = values.map(|((layer, values), &(ins, outs, input))| {
-        let shift = means.map(|means| lost(layer, values, &means[input], &kept[ins]));
-        slice(layer, values, (&kept[ins], &kept[outs]), shift.as_deref())
-    });
-    Ok((smaller, values.collect()))
-}
-
-/// The description of the network with only the kept channels.
-fn describe(
-    config: &HourglassConfig,
-    graph: &Graph,
-    layer_sets: &[(usize, usize, NodeId)],
-    kept: &Kept,
-) -> HourglassConfig {
-    let named: HashMap<&str, usize> = graph
-        .layers
-        .iter()
-        .zip(layer_sets)
-        .map(|(layer, &(_, outs, _))| (layer.name.as_str(), kept[outs].len()))
-        .collect();
-    let width = |name: &str, otherwise: usize| named.get(name).copied().unwrap_or(otherwise);
-    let front = config.front_widths();
-    let mut smaller = HourglassConfig {
-        channels: width("front_residual_3_conv_1x1_3", config.channels),
-        front: None,
-        ..config.clone()
-    };
-    smaller.widths.clear();
-    let front = FrontWidths {
-        stem: width("front_conv_1x1_1", front.stem),
-        blocks: width("front_residual_1_conv_1x1_3", front.blocks),
-    };
-    if front != smaller.front_widths() {
-        smaller.front = Some(front);
-    }
-    // What remains are the layers whose widths are their own.
-    let family = smaller.graph().layers.into_iter();
-    smaller.widths = family
-        .filter_map(|layer| {
-            let width = *named.get(layer.name.as_str())?;
-            let own = !layer.depthwise && width != layer.outputs;
-            own.then_some((layer.name, width))
-        })
-        .collect();
-    smaller
-}
-
-/// What the lost input channels add to each output of a layer, when they have these means.
-fn lost(layer: &ConvLayer, values: &LayerWeights, means: &[f32], kept: &[usize]) -> Vec<f32> {
-    let taps = layer.kernel * layer.kernel;
-    if layer.depthwise || means.is_empty() {
-        return vec![0.0; layer.outputs];
-    }
-    let mut stays = vec![false; layer.inputs];
-    kept.iter().for_each(|&c| stays[c] = true);
-    let rows = values.weight.chunks_exact(layer.inputs * taps);
-    rows.map(|row| {
-        let kernels = row.chunks_exact(taps).zip(means).zip(&stays);
-        let gone = kernels.filter(|(_, stays)| !**stays);
-        gone.map(|((kernel, mean), _)| kernel.iter().sum::<f32>() * mean)
-            .sum()
-    })
-    .collect()
-}
-
-/// Values of a layer with some of its channels.
-fn slice(
-    layer: &ConvLayer,
-    values: &LayerWeights,
-    (ins, outs): (&[usize], &[usize]),
-    shift: Option<&[f32]>,
-) -> LayerWeights {
-    let taps = layer.kernel * layer.kernel;
-    let mut weight = Vec::with_capacity(ins.len() * outs.len() * taps);
-    for &output in outs {
-        if layer.depthwise {
-            weight.extend(&values.weight[output * taps..(output + 1) * taps]);
-            continue;
-        }
-        let row = &values.weight[output * layer.inputs * taps..];
-        for &input in ins {
-            weight.extend(&row[input * taps..(input + 1) * taps]);
-        }
-    }
-    let pick = |values: &[f32]| -> Vec<f32> { outs.iter().map(|&c| values[c]).collect() };
-    let shift = shift.map_or(vec![0.0; outs.len()], pick);
-    let add = |values: &mut [f32], sign: f32| {
-        for (value, shift) in values.iter_mut().zip(&shift) {
-            *value += sign * shift;
-        }
-    };
-    let mut bias = values.bias.as_deref().map(pick);
-    let mut norm = values.norm.as_ref().map(|norm| NormWeights {
-        gamma: pick(&norm.gamma),
-        beta: pick(&norm.beta),
-        mean: pick(&norm.mean),
-        variance: pick(&norm.variance),
-    });
-    match (&mut norm, &mut bias) {
-        // The convolution's result lacks the shift, and so does its mean.
-        (Some(norm), _) => add(&mut norm.mean, -1.0),
-        (None, Some(bias)) => add(bias, 1.0),
-        (None, None) => {}
-    }
-    LayerWeights { weight, bias, norm }
-}
-
 /// Importance by the scales of batch normalization (Liu et al. 2017): per set and channel the root
 /// of the mean of gamma² over the layers that write the set.
 pub fn scale_importance(graph: &Graph, weights: &[LayerWeights]) -> Vec<Vec<f64>> {
@@ -445,119 +303,10 @@ pub fn scale_importance(graph: &Graph, weights: &[LayerWeights]) -> Vec<Vec<f64>
     sums.into_iter().map(root).collect()
 }
 
-/// An estimate of every node's channel means without samples: a normalized value is taken as normal
-/// with mean beta and deviation gamma, which a ReLU turns into β·Φ(β/|γ|) + |γ|·φ(β/|γ|); other
-/// layers and sums are linear; a maximum over four cells counts as their mean. Exact for channels
-/// that are constant.
-pub fn estimate_means(graph: &Graph, weights: &[LayerWeights]) -> Vec<Vec<f32>> {
-    let mut means: Vec<Vec<f32>> = Vec::with_capacity(graph.nodes.len());
-    for node in &graph.nodes {
-        let mean = match *node {
-            // Normalized pictures.
-            Node::Input => vec![0.0; graph.input_channels],
-            Node::Conv { layer, input } => {
-                layer_means(&graph.layers[layer], &weights[layer], &means[input])
-            }
-            Node::MaxPool { input } => means[input].clone(),
-            Node::Add { a, b } | Node::UpsampleAdd { low: a, high: b } => {
-                let pairs = means[a].iter().zip(&means[b]);
-                pairs.map(|(a, b)| a + b).collect()
-            }
-        };
-        means.push(mean);
-    }
-    means
-}
-
-fn layer_means(layer: &ConvLayer, values: &LayerWeights, input: &[f32]) -> Vec<f32> {
-    if let Some(norm) = &values.norm {
-        let pairs = norm.beta.iter().zip(&norm.gamma);
-        return pairs
-            .map(|(&beta, &gamma)| match layer.relu {
-                true => rectified_mean(f64::from(beta), f64::from(gamma).abs()) as f32,
-                false => beta,
-            })
-            .collect();
-    }
-    let taps = layer.kernel * layer.kernel;
-    let per_output = values.weight.len() / layer.outputs;
-    let rows = values.weight.chunks_exact(per_output).enumerate();
-    rows.map(|(output, row)| {
-        let bias = values.bias.as_ref().map_or(0.0, |bias| bias[output]);
-        let input = match layer.depthwise {
-            true => &input[output..=output],
-            false => input,
-        };
-        let sum: f32 = row
-            .chunks_exact(taps)
-            .zip(input)
-            .map(|(kernel, mean)| kernel.iter().sum::<f32>() * mean)
-            .sum();
-        match layer.relu {
-            true => (sum + bias).max(0.0),
-            false => sum + bias,
-        }
-    })
-    .collect()
-}
-
-/// Mean of max(0, x) for a normal x.
-fn rectified_mean(mean: f64, deviation: f64) -> f64 {
-    if deviation < 1e-9 {
-        return mean.max(0.0);
-    }
-    let t = mean / deviation;
-    let density = (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    mean * cumulative(t) + deviation * density
-}
-
-/// Cumulative distribution of the standard normal (Abramowitz & Stegun 26.2.17, error below 1e-7).
-fn cumulative(x: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let series = t
-        * (0.319_381_530
-            + t * (-0.356_563_782
-                + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-    let tail = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt() * series;
-    if x >= 0.0 { 1.0 - tail } else { tail }
-}
-
-/// The network that ends after the first `stacks` hourglasses, and its values.
-///
-/// # Errors
-/// [`PruneError::Setting`] when it has fewer.
-pub fn cut_stacks(
-    config: &HourglassConfig,
-    weights: &[LayerWeights],
-    stacks: usize,
-) -> Result<(HourglassConfig, Vec<LayerWeights>), PruneError> {
-    if stacks == 0 || stacks > config.stacks {
-        return Err(PruneError::Setting(format!(
-            "{stacks} stacks of {}: must be between 1 and {}",
-            config.stacks, config.stacks
-        )));
-    }
-    let mut shorter = HourglassConfig {
-        stacks,
-        ..config.clone()
-    };
-    let layers = shorter.graph().layers;
-    let kept: HashMap<&str, &ConvLayer> = layers.iter().map(|l| (l.name.as_str(), l)).collect();
-    shorter
-        .widths
-        .retain(|name, _| kept.contains_key(name.as_str()));
-    let graph = config.graph();
-    let pairs = graph.layers.iter().zip(weights);
-    let values = pairs
-        .filter(|(layer, _)| kept.contains_key(layer.name.as_str()))
-        .map(|(_, values)| values.clone())
-        .collect();
-    Ok((shorter, values))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HourglassConfig;
     use crate::weights::tests::{heatmaps, largest_difference, trained};
     use crate::{Form, Residual, fold};
 
@@ -778,25 +527,5 @@ mod tests {
             assert_eq!(after[..], before[..stacks]);
         }
         assert!(cut_stacks(&config, &weights, 4).is_err());
-    }
-
-    /// The mean of a rectified normal value, against its integral.
-    #[test]
-    fn rectified_means_are_integrals() {
-        for (mean, deviation) in [(0.0, 1.0), (-1.3, 0.7), (2.0, 0.5), (0.4, 3.0)] {
-            let steps = 200_000;
-            let sum: f64 = (0..steps)
-                .map(|i| {
-                    let x = mean + deviation * (-8.0 + 16.0 * (f64::from(i) + 0.5) / 200_000.0);
-                    let t = (x - mean) / deviation;
-                    x.max(0.0) * (-0.5 * t * t).exp()
-                })
-                .sum();
-            let integral = sum * 16.0 / 200_000.0 / (2.0 * std::f64::consts::PI).sqrt();
-            let found = rectified_mean(mean, deviation);
-            assert!((found - integral).abs() < 1e-5, "{found} {integral}");
-        }
-        assert_eq!(rectified_mean(0.3, 0.0), 0.3);
-        assert_eq!(rectified_mean(-0.3, 0.0), 0.0);
     }
 }

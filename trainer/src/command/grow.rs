@@ -23,6 +23,9 @@ pub struct GrowArgs {
     /// Channels of the hourglasses [default: as they are].
     #[arg(long)]
     channels: Option<usize>,
+    /// Channels of the front (N; half of it in the first convolution) and of the hourglasses (M).
+    #[arg(long, num_args = 2, value_names = ["N", "M"], conflicts_with = "channels")]
+    width: Option<Vec<usize>>,
     /// Ordinary convolutions instead of depthwise-separable ones.
     #[arg(long)]
     standard: bool,
@@ -50,11 +53,11 @@ pub fn run(args: GrowArgs) -> anyhow::Result<()> {
         mobile: from.mobile && !args.standard,
         ..from.clone()
     };
-    anyhow::ensure!(
-        network.channels.is_multiple_of(4) && network.channels > 0,
-        "{} channels: must be a multiple of 4",
-        network.channels
-    );
+    let network = match args.width.as_deref() {
+        Some(&[n, m]) => network.with_widths(n, m),
+        _ => network,
+    };
+    network.check()?;
     let settings = GrowSettings {
         network: network.clone(),
         noise: args.noise,

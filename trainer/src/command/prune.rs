@@ -120,7 +120,7 @@ pub fn run(args: PruneArgs) -> anyhow::Result<ExitCode> {
             people: load(&args.data, &keypoints, "--data")?,
             keypoints: keypoints.clone(),
             samples: args.samples,
-            batch: 16,
+            batch: 8,
             augmentation: Augmentation::default(),
             loss: Loss::default(),
             seed: args.seed,
