@@ -26,14 +26,22 @@ pub fn people() -> Desk {
         },
         clips: None,
     };
+    render(&desk, &options);
+    desk
+}
+
+/// Writes a data set of rendered people into the desk's `people`.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn render(desk: &Desk, options: &DatasetOptions) {
     let target = Target {
         format: Format::Annotations,
         root: desk.path("people"),
     };
-    if let Err(error) = write_dataset(&BuiltIn, &target, &options, &|_| ()) {
+    if let Err(error) = write_dataset(&BuiltIn, &target, options, &|_| ()) {
         panic!("{error}");
     }
-    desk
 }
 
 /// Arguments of a very small network's training, without the output folder.

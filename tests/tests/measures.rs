@@ -1,9 +1,9 @@
 //! The measures as both programs give them, on rendered people: heads have boxes there, and
 //! everything is labelled.
 
-use end_to_end::{Desk, Program};
+use end_to_end::{Desk, Program, render};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+use synth::{DatasetOptions, SceneOptions};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
@@ -13,7 +13,7 @@ fn desk() -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
         count: 30,
-        validation: 0.2,
+        validation_every: 5,
         seed: 4,
         threads: 2,
         scene: SceneOptions {
@@ -22,8 +22,9 @@ fn desk() -> Desk {
             supersampling: 1,
             ..SceneOptions::default()
         },
+        clips: None,
     };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    render(&desk, &options);
     let train = [
         "train",
         "--stacks",

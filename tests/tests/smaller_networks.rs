@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::{Desk, Finished, Program};
+use end_to_end::{Desk, Finished, Program, render};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+use synth::{DatasetOptions, SceneOptions};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
@@ -24,12 +24,12 @@ fn shipped() -> PathBuf {
     tests.with_file_name("models").join("tiny.safetensors")
 }
 
-/// A desk with rendered people; the last fifth is for validation.
+/// A desk with rendered people; every fifth is for validation.
 fn desk() -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
         count: 40,
-        validation: 0.2,
+        validation_every: 5,
         seed: 8,
         threads: 2,
         scene: SceneOptions {
@@ -38,8 +38,9 @@ fn desk() -> Desk {
             supersampling: 1,
             ..SceneOptions::default()
         },
+        clips: None,
     };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    render(&desk, &options);
     desk
 }
 

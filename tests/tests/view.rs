@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Desk, Program};
+use end_to_end::{Desk, Program, render};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
+use synth::{DatasetOptions, SceneOptions};
 
 const TRAINER: Program = Program::TRAINER;
 const DATA: &str = "annotations:people";
@@ -17,7 +17,7 @@ fn desk() -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
         count: 6,
-        validation: 0.34,
+        validation_every: 3,
         seed: 8,
         threads: 2,
         scene: SceneOptions {
@@ -26,8 +26,9 @@ fn desk() -> Desk {
             supersampling: 1,
             ..SceneOptions::default()
         },
+        clips: None,
     };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    render(&desk, &options);
     let path = desk.path("people/annotations.json");
     let text = std::fs::read_to_string(&path).expect("annotations");
     let mut list: Value = serde_json::from_str(&text).expect("JSON");
