@@ -12,15 +12,24 @@ pub const PICTURES: usize = 60;
 /// # Panics
 /// When it cannot be written.
 pub fn people() -> Desk {
+    desk_of_people(PICTURES, 5, 80, 3)
+}
+
+/// A desk with `count` rendered people in `people`, `annotations.json` and all, in pictures of
+/// `side` pixels; every `validation_every`-th is for validation.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn desk_of_people(count: usize, validation_every: usize, side: usize, seed: u64) -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
-        count: PICTURES,
-        validation_every: 5,
-        seed: 3,
+        count,
+        validation_every,
+        seed,
         threads: 2,
         scene: SceneOptions {
-            width: 80,
-            height: 80,
+            width: side,
+            height: side,
             supersampling: 1,
             ..SceneOptions::default()
         },

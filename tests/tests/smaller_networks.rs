@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::{Desk, Finished, Program};
+use end_to_end::{Desk, Finished, Program, desk_of_people};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
@@ -26,21 +25,7 @@ fn shipped() -> PathBuf {
 
 /// A desk with rendered people; the last fifth is for validation.
 fn desk() -> Desk {
-    let desk = Desk::new();
-    let options = DatasetOptions {
-        count: 40,
-        validation: 0.2,
-        seed: 8,
-        threads: 2,
-        scene: SceneOptions {
-            width: 96,
-            height: 96,
-            supersampling: 1,
-            ..SceneOptions::default()
-        },
-    };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
-    desk
+    desk_of_people(40, 5, 96, 8)
 }
 
 const TRAIN: &str = "annotations:people?split=train";
