@@ -70,9 +70,10 @@ pub struct ConvertArgs {
     /// cannot be used instead of leaving them out.
     #[arg(long)]
     strict: bool,
-    /// With --check: also report people whose left and right look swapped. Rare poses look so too.
+    /// With --check: also report what is rarely right, such as left and right that look swapped.
+    /// Dancers and divers look so too.
     #[arg(long, requires = "check")]
-    left_right: bool,
+    suspicious: bool,
     /// With --check: read the sizes of photos only, do not decode them.
     #[arg(long, requires = "check")]
     quick: bool,
@@ -236,7 +237,7 @@ fn resplit(set: &mut DataSet, every: usize) {
 fn run_check(args: &ConvertArgs) -> anyhow::Result<()> {
     let settings = CheckSettings {
         decode: !args.quick,
-        left_right: args.left_right,
+        suspicious: args.suspicious,
         ..CheckSettings::default()
     };
     let mut found = 0;
