@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use desk::{Desk, Finished};
 pub use program::Program;
-pub use small_training::{PICTURES, TRAIN, course, losses, people, render, train};
+pub use small_training::{PICTURES, TRAIN, course, desk_of_people, losses, people, train};
 
 /// The root of the project.
 pub fn project() -> PathBuf {

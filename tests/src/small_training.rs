@@ -12,36 +12,37 @@ pub const PICTURES: usize = 60;
 /// # Panics
 /// When it cannot be written.
 pub fn people() -> Desk {
+    desk_of_people(PICTURES, 5, 80, 3)
+}
+
+/// A desk with `count` rendered people in `people`, `annotations.json` and all, in pictures of
+/// `side` pixels; every `validation_every`-th is for validation.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn desk_of_people(count: usize, validation_every: usize, side: usize, seed: u64) -> Desk {
     let desk = Desk::new();
     let options = DatasetOptions {
-        count: PICTURES,
-        validation_every: 5,
-        seed: 3,
+        count,
+        validation_every,
+        seed,
         threads: 2,
         scene: SceneOptions {
-            width: 80,
-            height: 80,
+            width: side,
+            height: side,
             supersampling: 1,
             ..SceneOptions::default()
         },
         clips: None,
     };
-    render(&desk, &options);
-    desk
-}
-
-/// Writes a data set of rendered people into the desk's `people`.
-///
-/// # Panics
-/// When it cannot be written.
-pub fn render(desk: &Desk, options: &DatasetOptions) {
     let target = Target {
         format: Format::Annotations,
         root: desk.path("people"),
     };
-    if let Err(error) = write_dataset(&BuiltIn, &target, options, &|_| ()) {
+    if let Err(error) = write_dataset(&BuiltIn, &target, &options, &|_| ()) {
         panic!("{error}");
     }
+    desk
 }
 
 /// Arguments of a very small network's training, without the output folder.

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::{Desk, Finished, Program, render};
+use end_to_end::{Desk, Finished, Program, desk_of_people};
 use serde_json::Value;
-use synth::{DatasetOptions, SceneOptions};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
@@ -24,24 +23,9 @@ fn shipped() -> PathBuf {
     tests.with_file_name("models").join("tiny.safetensors")
 }
 
-/// A desk with rendered people; every fifth is for validation.
+/// A desk with rendered people; the last fifth is for validation.
 fn desk() -> Desk {
-    let desk = Desk::new();
-    let options = DatasetOptions {
-        count: 40,
-        validation_every: 5,
-        seed: 8,
-        threads: 2,
-        scene: SceneOptions {
-            width: 96,
-            height: 96,
-            supersampling: 1,
-            ..SceneOptions::default()
-        },
-        clips: None,
-    };
-    render(&desk, &options);
-    desk
+    desk_of_people(40, 5, 96, 8)
 }
 
 const TRAIN: &str = "annotations:people?split=train";

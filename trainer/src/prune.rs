@@ -58,6 +58,9 @@ pub struct PruneOptions {
     pub stacks: Option<usize>,
     /// Budget relative to the whole network, and how to meet it; none to only take stacks away.
     pub channels: Option<PruneSettings>,
+    /// Rounds, 1 or more, in which channels are measured anew and some go: what a channel is worth
+    /// depends on which others are there.
+    pub rounds: u32,
 }
 
 /// Size of a network as it is exported.
@@ -108,31 +111,31 @@ pub fn prune_checkpoint(
         cut_stacks(&info.network, &checkpoint.weights, stacks).map_err(failed)?;
     if let Some(settings) = &options.channels {
         let size = (info.input[0], info.input[1]);
-        let settings = PruneSettings {
-            budget: relative(settings.budget, &whole, &network, &weights, size),
-            ..settings.clone()
-        };
-        let graph = network.graph();
-        let measured = calibration
-            .map(|calibration| measure(&graph, &weights, info, calibration))
-            .transpose()?;
-        let importance = match (options.criterion, &measured) {
-            (Criterion::BnScale, _) => scale_importance(&graph, &weights),
-            (Criterion::Taylor, Some(measured)) => measured.importance(),
-            (Criterion::Taylor, None) => {
-                return Err(TrainError::Setting(
-                    "the Taylor criterion needs samples: give --data, or --criterion bn-scale"
-                        .to_owned(),
-                ));
-            }
-        };
-        let kept = choose_channels(&graph, &importance, &settings, size).map_err(failed)?;
-        let means = match &measured {
-            Some(measured) => measured.means(),
-            None => estimate_means(&graph, &weights),
-        };
-        (network, weights) =
-            keep_channels(&network, &weights, &kept, Some(&means)).map_err(failed)?;
+        let share = settings.budget.share();
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(TrainError::Setting(format!(
+                "the share that stays is {share}: must be above 0 and at most 1"
+            )));
+        }
+        // Every round takes the same share of what is there.
+        let first = relative(settings.budget, &whole, &network, &weights, size).share();
+        let rounds = options.rounds.max(1);
+        for round in 1..=rounds {
+            let left = first.powf(f64::from(round) / f64::from(rounds));
+            let budget = settings.budget.with_share(share / first * left);
+            let settings = PruneSettings {
+                budget: relative(budget, &whole, &network, &weights, size),
+                ..settings.clone()
+            };
+            (network, weights) = prune_once(
+                info,
+                network,
+                weights,
+                options.criterion,
+                &settings,
+                calibration,
+            )?;
+        }
     }
     if let Some(calibration) = calibration {
         let measured = measure(&network.graph(), &weights, info, calibration)?;
@@ -149,6 +152,38 @@ pub fn prune_checkpoint(
     })
 }
 
+/// Takes channels away once.
+fn prune_once(
+    info: &CheckpointInfo,
+    network: HourglassConfig,
+    weights: Vec<LayerWeights>,
+    criterion: Criterion,
+    settings: &PruneSettings,
+    calibration: Option<&Calibration>,
+) -> Result<(HourglassConfig, Vec<LayerWeights>), TrainError> {
+    let size = (info.input[0], info.input[1]);
+    let graph = network.graph();
+    let measured = calibration
+        .map(|calibration| measure(&graph, &weights, info, calibration))
+        .transpose()?;
+    let importance = match (criterion, &measured) {
+        (Criterion::BnScale, _) => scale_importance(&graph, &weights),
+        (Criterion::Taylor, Some(measured)) => measured.importance(),
+        (Criterion::Taylor, None) => {
+            return Err(TrainError::Setting(
+                "the Taylor criterion needs samples: give --data, or --criterion bn-scale"
+                    .to_owned(),
+            ));
+        }
+    };
+    let kept = choose_channels(&graph, &importance, settings, size).map_err(failed)?;
+    let means = match &measured {
+        Some(measured) => measured.means(),
+        None => estimate_means(&graph, &weights),
+    };
+    keep_channels(&network, &weights, &kept, Some(&means)).map_err(failed)
+}
+
 /// The budget as a share of what is left after stacks were taken away.
 fn relative(
     budget: Budget,
@@ -158,16 +193,11 @@ fn relative(
     (height, width): (usize, usize),
 ) -> Budget {
     let (folded, _) = fold(&network.graph(), weights);
-    match budget {
-        Budget::Macs(share) => {
-            let left = folded.macs(height, width) as f64;
-            Budget::Macs((share * whole.macs as f64 / left).min(1.0))
-        }
-        Budget::Parameters(share) => {
-            let left = folded.parameters() as f64;
-            Budget::Parameters((share * whole.parameters as f64 / left).min(1.0))
-        }
-    }
+    let (all, left) = match budget {
+        Budget::Macs(_) => (whole.macs as f64, folded.macs(height, width) as f64),
+        Budget::Parameters(_) => (whole.parameters as f64, folded.parameters() as f64),
+    };
+    budget.with_share((budget.share() * all / left).min(1.0))
 }
 
 /// Runs the samples through a network.

@@ -37,6 +37,23 @@ pub enum Budget {
     Parameters(f64),
 }
 
+impl Budget {
+    /// The share that stays.
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Macs(share) | Self::Parameters(share) => share,
+        }
+    }
+
+    /// The same kind of budget with another share.
+    pub fn with_share(self, share: f64) -> Self {
+        match self {
+            Self::Macs(_) => Self::Macs(share),
+            Self::Parameters(_) => Self::Parameters(share),
+        }
+    }
+}
+
 /// How channels are chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PruneSettings {
@@ -119,7 +136,7 @@ pub fn choose_channels(
     settings: &PruneSettings,
     size: (usize, usize),
 ) -> Result<Kept, PruneError> {
-    let (Budget::Macs(share) | Budget::Parameters(share)) = settings.budget;
+    let share = settings.budget.share();
     if !(share > 0.0 && share <= 1.0) || settings.multiple == 0 {
         return Err(PruneError::Setting(format!(
             "{share} of the network in multiples of {}: the share must be above 0 and at most 1, \

@@ -55,11 +55,18 @@ pub struct PruneArgs {
     /// Leave the residual stream and the front as they are.
     #[arg(long)]
     keep_stream: bool,
+    /// Rounds in which channels are measured anew and some go.
+    #[arg(long, default_value_t = 4)]
+    rounds: u32,
+    /// Take what matters least per channel, not per saved multiply-add or parameter; the bn-scale
+    /// criterion always does.
+    #[arg(long)]
+    per_channel: bool,
     /// Annotated people to measure channels on, as for `trainer train`; their training labels.
     #[arg(long, value_name = "SPEC")]
     data: Vec<DataSpec>,
-    /// Number of samples to measure channels on.
-    #[arg(long, default_value_t = 512)]
+    /// Number of samples to measure channels on in each round.
+    #[arg(long, default_value_t = 256)]
     samples: usize,
     /// Annotated people to measure accuracy on, before and after.
     #[arg(long, value_name = "SPEC")]
@@ -128,8 +135,9 @@ pub fn run(args: PruneArgs) -> anyhow::Result<ExitCode> {
             multiple: args.multiple,
             least: args.least,
             stream: !args.keep_stream,
-            per_cost: args.criterion == Criterion::Taylor,
+            per_cost: args.criterion == Criterion::Taylor && !args.per_channel,
         }),
+        rounds: args.rounds,
     };
     let validation = match args.validate.is_empty() {
         true => Vec::new(),
