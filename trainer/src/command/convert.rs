@@ -142,7 +142,7 @@ pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
             }
         }
     }
-    let set = whole.context("nothing to read")?;
+    let mut set = whole.context("nothing to read")?;
     for problem in &left_out {
         eprintln!("left out: {problem}");
     }
@@ -155,7 +155,6 @@ pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
         !set.records.is_empty(),
         "no person with labelled keypoints; nothing is written"
     );
-    let mut set = set;
     if let Some(every) = args.validation_every {
         resplit(&mut set, every as usize);
     }
