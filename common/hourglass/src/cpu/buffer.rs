@@ -111,7 +111,7 @@ mod tests {
             let mut buffer = Buffer::<f32>::zeroed(len);
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|&v| v == 0.0));
-            assert!(len == 0 || buffer.as_ptr().addr() % LINE == 0);
+            assert!(len == 0 || buffer.as_ptr().addr().is_multiple_of(LINE));
             buffer.fill(1.0);
             assert_eq!(buffer.first(len.min(5)).len(), len.min(5));
             assert_eq!(buffer.first(len + 1)[len], 0.0);
