@@ -25,7 +25,7 @@ fn people(folder: &Path) -> Vec<Person> {
             image: image.clone(),
             dataset: "test".into(),
             id: format!("test:{index}"),
-            rect: Rect::new(60.0 + shift, 60.0, 80.0, 200.0),
+            rect: Rect::new(60.0 + shift, 60.0, 80.0, 220.0),
             keypoints,
             head_size: None,
             area: None,
@@ -50,19 +50,23 @@ fn a_page_shows_everything_that_is_annotated() {
     assert_eq!(page.dimensions(), (700, 300));
     let at = |x: u32, y: u32| page.get_pixel(x, y).0;
     // The box's left edge, its centre.
-    assert_eq!(at(60, 120), [0, 220, 220]);
-    assert_eq!(at(100, 160 + 3), [255, 60, 60]);
+    let [r, g, b] = at(60, 120);
+    assert!(r < 10 && g > 150 && b > 150, "{:?}", at(60, 120));
+    assert_eq!(at(100, 170 + 3), [255, 60, 60]);
     // The other one's upper arm is white, the own one's is the skeleton's red.
-    assert!(at(250, 130).iter().all(|v| *v > 240), "{:?}", at(250, 130));
+    assert!(at(250, 130).iter().all(|v| *v > 180), "{:?}", at(250, 130));
     let [r, g, b] = at(100, 130);
     assert!(r > 240 && g < 120 && b < 120, "{:?}", at(100, 130));
     // A dark heart in the hidden elbow of the second person, on their page.
     let other = gallery.page(1, Look::default(), size).unwrap();
-    assert!(other.get_pixel(250, 160).0.iter().all(|v| *v < 60) || other.get_pixel(250, 160).0 == [255, 60, 60]);
+    let heart = other.get_pixel(250, 160).0;
+    assert!(heart.iter().all(|v| *v < 90), "{heart:?}");
     // Names are beside the joints only when asked for.
     let lit = |page: &RgbImage| {
         let beside = (108..180).flat_map(|x| (94..106).map(move |y| (x, y)));
-        beside.filter(|&(x, y)| page.get_pixel(x, y).0 == [255; 3]).count()
+        beside
+            .filter(|&(x, y)| page.get_pixel(x, y).0 == [255; 3])
+            .count()
     };
     let names = Look {
         names: true,
@@ -77,24 +81,48 @@ fn suspicious_labels_are_found_and_marked() {
     let folder = tempfile::tempdir().unwrap();
     let gallery_of = |filter: &str| gallery(folder.path(), filter);
     let all = gallery_of("").unwrap();
-    assert_eq!((all.len(), all.next_suspicious(0), all.next_suspicious(1)), (2, 0, 0));
+    assert_eq!(
+        (all.len(), all.next_suspicious(0), all.next_suspicious(1)),
+        (2, 0, 0)
+    );
     let record = all.record(0);
     assert_eq!((record.labelled, record.others), (3, 1));
     assert!(record.suspicions[0].contains("right_wrist"), "{record:?}");
     assert_eq!(gallery_of("suspicious").unwrap().len(), 1);
-    assert_eq!(gallery_of("people>1,joints<4,has=right_wrist").unwrap().len(), 2);
-    assert_eq!(gallery_of("occluded=right_elbow,id=test:1").unwrap().len(), 1);
-    for nobody in ["lacks=right_elbow", "split=test", "joints>3", "people<2", "has=left_hip"] {
+    assert_eq!(
+        gallery_of("people>1,joints<4,has=right_wrist")
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        gallery_of("occluded=right_elbow,id=test:1").unwrap().len(),
+        1
+    );
+    for nobody in [
+        "lacks=right_elbow",
+        "split=test",
+        "joints>3",
+        "people<2",
+        "has=left_hip",
+    ] {
         let error = gallery_of(nobody).unwrap_err().to_string();
-        assert!(error.contains("none of 2 people") && error.contains(nobody), "{error}");
+        assert!(
+            error.contains("none of 2 people") && error.contains(nobody),
+            "{error}"
+        );
     }
     // A yellow ring on the sheet, and none on that of the other person.
     let sheet = |filter: &str| {
         let size = Size::square(200);
         let unread = |warning: String| panic!("{warning}");
-        gallery_of(filter).unwrap().sheet(9, Look::default(), size, unread).unwrap()
+        gallery_of(filter)
+            .unwrap()
+            .sheet(9, Look::default(), size, unread)
+            .unwrap()
     };
-    let yellow = |sheet: &RgbImage| sheet.pixels().filter(|p| p.0 == [255, 240, 0]).count();
+    let is_yellow = |p: &&Rgb<u8>| p.0[0] > 180 && p.0[1] > 160 && p.0[2] < 80;
+    let yellow = |sheet: &RgbImage| sheet.pixels().filter(is_yellow).count();
     assert!(yellow(&sheet("id=test:0")) > 20);
     assert_eq!(yellow(&sheet("id=test:1")), 0);
 }
