@@ -1,5 +1,5 @@
 //! Runs a model on one picture and writes its heatmaps, for comparison with other engines:
-//! `cargo run --release -p edge-runtime --example heatmaps -- MODEL PIXELS HEATMAPS`.
+//! `cargo run --release --example heatmaps -- MODEL PIXELS HEATMAPS`.
 //!
 //! PIXELS holds as many RGB bytes as the model's input has pixels, row by row; HEATMAPS becomes
 //! little-endian f32 values, `[keypoints, height, width]`.

@@ -6,6 +6,8 @@ mod inspect;
 mod model_args;
 mod progress;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod shipped;
 mod values;
 
@@ -29,6 +31,9 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure how many keypoints a model gets right on annotated photos
     Eval(eval::EvalArgs),
+    /// Answer photos with poses over HTTP
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
 }
 
 impl Cli {
@@ -39,6 +44,8 @@ impl Cli {
             Command::Inspect(args) => args.execute(),
             Command::Bench(args) => args.execute(),
             Command::Eval(args) => args.execute(),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => args.execute(),
         }
     }
 }

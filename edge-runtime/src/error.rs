@@ -71,6 +71,14 @@ pub enum RuntimeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// An address that cannot be listened at.
+    #[error("cannot listen at {address}: {source}")]
+    Serve {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// A classes, match-point or skeleton file is wrong.
     #[error(transparent)]
     Keypoints(#[from] KeypointSetError),

@@ -106,6 +106,16 @@ fn show_card(f: &mut fmt::Formatter<'_>, card: &ModelCard, stale: bool) -> fmt::
         "  name        {} ({} {}, {} stacks, {} channels)",
         card.name, a.family, a.variant, a.stacks, a.channels
     )?;
+    if a.front.is_some() || !a.widths.is_empty() {
+        let front = a.front.map_or(String::new(), |[stem, blocks]| {
+            format!("front {stem} and {blocks}, ")
+        });
+        writeln!(
+            f,
+            "  widths      {front}{} layers of their own",
+            a.widths.len()
+        )?;
+    }
     writeln!(
         f,
         "  keypoints   {}: {}",

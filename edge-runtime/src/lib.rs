@@ -12,6 +12,7 @@
 //! - [`evaluate`], [`measure()`]: how many keypoints a network gets right, and how near the others
 //!   are; [`BarChart`], [`worst_cases`], [`ContactSheet`]: a look at them. [`MeasureArgs`] are the
 //!   options of commands that do so.
+//! - `Server` (feature `serve`): poses over HTTP.
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -50,6 +51,8 @@ mod model;
 mod output;
 mod panic_guard;
 mod preprocess;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod spec;
 mod window;
@@ -75,6 +78,10 @@ pub use output::{
     picture_format, picture_names, save_picture,
 };
 pub use preprocess::{InputImage, Preprocessor};
-pub use source::{MAX_PIXELS, PHOTO_ENDINGS, decode_photo, find_photos, load_photo};
+#[cfg(feature = "serve")]
+pub use serve::{ServeSettings, Server, ServerStop};
+pub use source::{
+    MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
+};
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
 pub use window::{Window, WindowKey};

@@ -77,7 +77,7 @@ pub fn load_photo(path: &Path) -> Result<RgbImage, RuntimeError> {
         return Err(photo_error("is a folder; expected a photo".into()));
     }
     let file = fs::File::open(path).map_err(read_error)?;
-    decode(std::io::BufReader::new(file), path)
+    decode(std::io::BufReader::new(file), path, MAX_PIXELS)
 }
 
 /// Decodes a JPEG or PNG file that is in memory, called `label` in messages.
@@ -85,10 +85,30 @@ pub fn load_photo(path: &Path) -> Result<RgbImage, RuntimeError> {
 /// # Errors
 /// As [`load_photo`].
 pub fn decode_photo(bytes: &[u8], label: &str) -> Result<RgbImage, RuntimeError> {
-    decode(std::io::Cursor::new(bytes), Path::new(label))
+    decode_photo_within(bytes, Path::new(label), MAX_PIXELS)
 }
 
-fn decode<R: BufRead + Seek>(content: R, path: &Path) -> Result<RgbImage, RuntimeError> {
+/// [`decode_photo`] with a lower limit on the photo's pixels.
+///
+/// # Errors
+/// As [`load_photo`].
+pub fn decode_photo_within(
+    bytes: &[u8],
+    label: &Path,
+    max_pixels: u64,
+) -> Result<RgbImage, RuntimeError> {
+    decode(
+        std::io::Cursor::new(bytes),
+        label,
+        max_pixels.min(MAX_PIXELS),
+    )
+}
+
+fn decode<R: BufRead + Seek>(
+    content: R,
+    path: &Path,
+    max_pixels: u64,
+) -> Result<RgbImage, RuntimeError> {
     let photo_error = |reason: String| RuntimeError::Photo {
         path: path.into(),
         reason,
@@ -106,7 +126,7 @@ fn decode<R: BufRead + Seek>(content: R, path: &Path) -> Result<RgbImage, Runtim
         ));
     }
     let broken = |error: ImageError| match error {
-        ImageError::Limits(_) => photo_error(too_large()),
+        ImageError::Limits(_) => photo_error(too_large(max_pixels)),
         ImageError::Unsupported(_) => photo_error(format!("{error}; expected a JPEG or PNG file")),
         _ => photo_error(format!("cannot be decoded: {error}")),
     };
@@ -114,14 +134,14 @@ fn decode<R: BufRead + Seek>(content: R, path: &Path) -> Result<RgbImage, Runtim
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     // Up to 8 bytes a pixel (16-bit colours with transparency) in the decoder.
-    limits.max_alloc = Some(8 * MAX_PIXELS);
+    limits.max_alloc = Some(8 * max_pixels);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if u64::from(width) * u64::from(height) > max_pixels {
         return Err(photo_error(format!(
             "{width}x{height} pixels: {}",
-            too_large()
+            too_large(max_pixels)
         )));
     }
     if width == 0 || height == 0 {
@@ -134,9 +154,9 @@ fn decode<R: BufRead + Seek>(content: R, path: &Path) -> Result<RgbImage, Runtim
     Ok(picture.into_rgb8())
 }
 
-fn too_large() -> String {
+fn too_large(max_pixels: u64) -> String {
     format!(
         "too large; this program takes photos of up to {} megapixels and {MAX_SIDE} pixels a side",
-        MAX_PIXELS / 1_000_000
+        max_pixels / 1_000_000
     )
 }

@@ -7,16 +7,28 @@
 
 mod desk;
 mod program;
+mod small_training;
 
 use std::path::{Path, PathBuf};
 
 pub use desk::{Desk, Finished};
 pub use program::Program;
+pub use small_training::{PICTURES, TRAIN, course, desk_of_people, losses, people, train};
 
 /// The root of the project.
 pub fn project() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Sends a signal by its name, `TERM` for example; whether that worked.
+#[cfg(unix)]
+pub fn signal(child: &std::process::Child, name: &str) -> bool {
+    let kill = std::process::Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(child.id().to_string())
+        .status();
+    kill.is_ok_and(|status| status.success())
 }
 
 /// The folder with the data sets of photos (`lsp`, `mpii` …), from the environment variable

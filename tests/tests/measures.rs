@@ -1,29 +1,15 @@
 //! The measures as both programs give them, on rendered people: heads have boxes there, and
 //! everything is labelled.
 
-use end_to_end::{Desk, Program};
+use end_to_end::{Desk, Program, desk_of_people};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
 
 /// A desk with a data set in `people` and a network that was trained for a moment.
 fn desk() -> Desk {
-    let desk = Desk::new();
-    let options = DatasetOptions {
-        count: 30,
-        validation: 0.2,
-        seed: 4,
-        threads: 2,
-        scene: SceneOptions {
-            width: 80,
-            height: 80,
-            supersampling: 1,
-            ..SceneOptions::default()
-        },
-    };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    let desk = desk_of_people(30, 5, 80, 4);
     let train = [
         "train",
         "--stacks",

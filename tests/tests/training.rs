@@ -3,61 +3,11 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use end_to_end::{Desk, Program};
+use end_to_end::{PICTURES, Program, course, losses, people, train};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
 const TRAINER: Program = Program::TRAINER;
-
-/// Pictures in a data set; the last fifth is for validation.
-const PICTURES: usize = 60;
-
-/// A desk with a data set in `people`.
-fn desk() -> Desk {
-    let desk = Desk::new();
-    let options = DatasetOptions {
-        count: PICTURES,
-        validation: 0.2,
-        seed: 3,
-        threads: 2,
-        scene: SceneOptions {
-            width: 80,
-            height: 80,
-            supersampling: 1,
-            ..SceneOptions::default()
-        },
-    };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
-    desk
-}
-
-/// A very small network, trained for a moment.
-const TRAIN: [&str; 23] = [
-    "train",
-    "--stacks",
-    "1",
-    "--channels",
-    "32",
-    "--mobile",
-    "--input",
-    "64x64",
-    "--batch",
-    "8",
-    "--warmup",
-    "5",
-    "--average",
-    "0.9",
-    "--threads",
-    "2",
-    "--seed",
-    "5",
-    "--data",
-    "annotations:people?split=train",
-    "--validate",
-    "annotations:people?split=validation",
-    "--output",
-];
 
 /// Long enough to find some joints.
 const LONGER: [&str; 8] = [
@@ -71,34 +21,13 @@ const LONGER: [&str; 8] = [
     "2",
 ];
 
-fn train<'a>(output: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
-    [&TRAIN[..], &[output], extra].concat()
-}
-
-/// The rows of a run's `log.csv` without the speed, which is the machine's.
-fn course(desk: &Desk, run: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(desk.path(run).join("log.csv")).expect("log.csv");
-    let mut lines = text.lines();
-    assert_eq!(
-        lines.next(),
-        Some("epoch,step,samples,learning_rate,loss,pck,best,samples_per_second")
-    );
-    let figures = |line: &str| line.rsplit_once(',').map(|(figures, _)| figures.to_owned());
-    lines.filter_map(figures).collect()
-}
-
-fn losses(course: &[String]) -> Vec<f64> {
-    let loss = |row: &String| row.split(',').nth(4).and_then(|v| v.parse().ok());
-    course.iter().filter_map(loss).collect()
-}
-
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
 #[test]
 fn rendered_people_become_a_network_that_runs() {
-    let desk = desk();
+    let desk = people();
     let finished = desk.ok(TRAINER, &train("run", &LONGER));
     assert!(
         finished.printed.contains("best.safetensors"),
@@ -200,7 +129,7 @@ fn rendered_people_become_a_network_that_runs() {
 #[test]
 fn an_interrupted_training_takes_the_same_course() {
     const EPOCHS: [&str; 2] = ["--epochs", "8"];
-    let desk = desk();
+    let desk = people();
     desk.ok(TRAINER, &train("whole", &EPOCHS));
 
     // Somebody pulls the plug after the third validation.
@@ -233,7 +162,7 @@ fn an_interrupted_training_takes_the_same_course() {
 
 #[test]
 fn what_cannot_be_exported_leaves_nothing_behind() {
-    let desk = desk();
+    let desk = people();
     desk.ok(TRAINER, &train("run", &["--epochs", "1"]));
     let weights = std::fs::read(desk.path("run/last.safetensors")).expect("weights");
     desk.write("cut.safetensors", &weights[..weights.len() / 2]);

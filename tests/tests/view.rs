@@ -5,29 +5,15 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Desk, Program};
+use end_to_end::{Desk, Program, desk_of_people};
 use serde_json::Value;
-use synth::{BuiltIn, DatasetOptions, SceneOptions, write_dataset};
 
 const TRAINER: Program = Program::TRAINER;
 const DATA: &str = "annotations:people";
 
 /// A desk with six pictures of people; the label of one wrist is at the knee.
 fn desk() -> Desk {
-    let desk = Desk::new();
-    let options = DatasetOptions {
-        count: 6,
-        validation: 0.34,
-        seed: 8,
-        threads: 2,
-        scene: SceneOptions {
-            width: 160,
-            height: 160,
-            supersampling: 1,
-            ..SceneOptions::default()
-        },
-    };
-    write_dataset(&BuiltIn, &desk.path("people"), &options, &|_| ()).expect("a data set");
+    let desk = desk_of_people(6, 3, 160, 8);
     let path = desk.path("people/annotations.json");
     let text = std::fs::read_to_string(&path).expect("annotations");
     let mut list: Value = serde_json::from_str(&text).expect("JSON");

@@ -1,6 +1,6 @@
 """Compares the heatmaps of edge-runtime (tract) and onnxruntime on one exported model.
 
-    cargo build --release -p edge-runtime --example heatmaps
+    cargo build --release --example heatmaps
     python tests/tools/onnx_agreement.py models/tiny.onnx
 
 Both get the same pixels: noise, flat grey, waves and blocks of colour. Also checks the file with

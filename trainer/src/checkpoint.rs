@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use hourglass::{ConvLayer, HourglassConfig, LayerWeights, NormWeights};
+use hourglass::{ConvLayer, Graph, HourglassConfig, LayerWeights, NormWeights};
 use onnx_graph::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct Checkpoint {
 }
 
 /// Name, shape and values of every tensor of a layer.
-fn tensors<'a>(
+pub(crate) fn tensors<'a>(
     layer: &'a ConvLayer,
     weights: &'a LayerWeights,
 ) -> Vec<(String, Vec<usize>, &'a [f32])> {
@@ -74,43 +74,118 @@ fn tensors<'a>(
     list
 }
 
+/// A tensor as it goes into a file.
+pub(crate) struct Entry {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// The tensors of all layers, their names behind `prefix`.
+pub(crate) fn entries(prefix: &str, graph: &Graph, weights: &[LayerWeights]) -> Vec<Entry> {
+    let layers = graph.layers.iter().zip(weights);
+    let entry = |(name, shape, values): (String, Vec<usize>, &[f32])| Entry {
+        name: format!("{prefix}{name}"),
+        dtype: Dtype::F32,
+        shape,
+        bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
+    layers
+        .flat_map(|(layer, weights)| tensors(layer, weights))
+        .map(entry)
+        .collect()
+}
+
+/// Writes the file; an existing one is replaced only when the new one is complete.
+pub(crate) fn write_entries(
+    path: &Path,
+    info: &CheckpointInfo,
+    entries: &[Entry],
+) -> Result<(), TrainError> {
+    let fail = |reason: String| TrainError::Checkpoint {
+        path: path.to_owned(),
+        reason,
+    };
+    let views = entries
+        .iter()
+        .map(|entry| {
+            let view = TensorView::new(entry.dtype, entry.shape.clone(), &entry.bytes);
+            view.map(|view| (entry.name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| fail(error.to_string()))?;
+    let info = serde_json::to_string(info).map_err(|error| fail(error.to_string()))?;
+    let metadata = HashMap::from([(KEY.to_owned(), info)]);
+    let bytes =
+        safetensors::serialize(views, Some(metadata)).map_err(|error| fail(error.to_string()))?;
+    write_atomically(path, &bytes).map_err(|source| TrainError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The description in a file of this trainer; `None` in a safetensors file of another program.
+pub(crate) fn read_info(bytes: &[u8]) -> Result<Option<CheckpointInfo>, String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| format!("not a safetensors file: {error}"))?;
+    let info = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
+    info.map(|info| {
+        serde_json::from_str(info).map_err(|error| format!("its `{KEY}` description: {error}"))
+    })
+    .transpose()
+}
+
+/// The values of all layers from tensors with names behind `prefix`.
+pub(crate) fn read_layers(
+    file: &SafeTensors<'_>,
+    prefix: &str,
+    graph: &Graph,
+) -> Result<Vec<LayerWeights>, String> {
+    let read = |name: String, shape: &[usize]| -> Result<Vec<f32>, String> {
+        let name = format!("{prefix}{name}");
+        let tensor = file
+            .tensor(&name)
+            .map_err(|_| format!("lacks tensor `{name}` of shape {shape:?}"))?;
+        if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
+            let (found, dtype) = (tensor.shape(), tensor.dtype());
+            return Err(format!(
+                "tensor `{name}`: expected F32 {shape:?}, found {dtype:?} {found:?}"
+            ));
+        }
+        let chunks = tensor.data().as_chunks::<4>().0;
+        Ok(chunks
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect())
+    };
+    let layer = |layer: &ConvLayer| -> Result<LayerWeights, String> {
+        let vector = |part: &str| read(format!("{}.{part}", layer.name), &[layer.outputs]);
+        Ok(LayerWeights {
+            weight: read(format!("{}.weight", layer.name), &layer.weight_shape())?,
+            bias: layer.bias.then(|| vector("bias")).transpose()?,
+            norm: match layer.norm {
+                true => Some(NormWeights {
+                    gamma: vector("gamma")?,
+                    beta: vector("beta")?,
+                    mean: vector("mean")?,
+                    variance: vector("variance")?,
+                }),
+                false => None,
+            },
+        })
+    };
+    graph.layers.iter().map(layer).collect()
+}
+
 impl Checkpoint {
     /// Writes the file; an existing one is replaced only when the new one is complete.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let fail = |reason: String| TrainError::Checkpoint {
-            path: path.to_owned(),
-            reason,
-        };
         let graph = self.info.network.graph();
-        let owned: Vec<(String, Vec<usize>, Vec<u8>)> = graph
-            .layers
-            .iter()
-            .zip(&self.weights)
-            .flat_map(|(layer, weights)| tensors(layer, weights))
-            .map(|(name, shape, values)| {
-                let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-                (name, shape, bytes)
-            })
-            .collect();
-        let views = owned
-            .iter()
-            .map(|(name, shape, bytes)| {
-                let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-                view.map(|view| (name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| fail(error.to_string()))?;
-        let info = serde_json::to_string(&self.info).map_err(|error| fail(error.to_string()))?;
-        let metadata = HashMap::from([(KEY.to_owned(), info)]);
-        let bytes = safetensors::serialize(views, Some(metadata))
-            .map_err(|error| fail(error.to_string()))?;
-        write_atomically(path, &bytes).map_err(|source| TrainError::Io {
-            path: path.to_owned(),
-            source,
-        })
+        write_entries(path, &self.info, &entries("", &graph, &self.weights))
     }
 
     /// Reads a file that [`Checkpoint::save`] wrote.
@@ -127,54 +202,16 @@ impl Checkpoint {
             path: path.to_owned(),
             reason,
         };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| fail(format!("not a safetensors file: {error}")))?;
-        let info = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|map| map.get(KEY))
-            .ok_or_else(|| {
-                fail(format!(
-                    "holds no `{KEY}` description; it was not written by this trainer"
-                ))
-            })?;
-        let info: CheckpointInfo = serde_json::from_str(info)
-            .map_err(|error| fail(format!("its `{KEY}` description: {error}")))?;
+        let info = read_info(&bytes).map_err(fail)?.ok_or_else(|| {
+            fail(format!(
+                "holds no `{KEY}` description; it was not written by this trainer"
+            ))
+        })?;
+        info.network
+            .check()
+            .map_err(|error| fail(format!("its network: {error}")))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
-        let read = |name: String, shape: &[usize]| -> Result<Vec<f32>, TrainError> {
-            let tensor = file
-                .tensor(&name)
-                .map_err(|_| fail(format!("lacks tensor `{name}` of shape {shape:?}")))?;
-            if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
-                let (found, dtype) = (tensor.shape(), tensor.dtype());
-                return Err(fail(format!(
-                    "tensor `{name}`: expected F32 {shape:?}, found {dtype:?} {found:?}"
-                )));
-            }
-            let chunks = tensor.data().as_chunks::<4>().0;
-            Ok(chunks
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect())
-        };
-        let layer = |layer: &ConvLayer| -> Result<LayerWeights, TrainError> {
-            let vector = |part: &str| read(format!("{}.{part}", layer.name), &[layer.outputs]);
-            Ok(LayerWeights {
-                weight: read(format!("{}.weight", layer.name), &layer.weight_shape())?,
-                bias: layer.bias.then(|| vector("bias")).transpose()?,
-                norm: match layer.norm {
-                    true => Some(NormWeights {
-                        gamma: vector("gamma")?,
-                        beta: vector("beta")?,
-                        mean: vector("mean")?,
-                        variance: vector("variance")?,
-                    }),
-                    false => None,
-                },
-            })
-        };
-        let graph = info.network.graph();
-        let weights = graph.layers.iter().map(layer).collect::<Result<_, _>>()?;
+        let weights = read_layers(&file, "", &info.network.graph()).map_err(fail)?;
         Ok(Self { info, weights })
     }
 }

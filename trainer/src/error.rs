@@ -60,9 +60,9 @@ pub enum TrainError {
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),
-    /// The loss is not a number any more.
+    /// The loss or its gradient is not a number any more.
     #[error(
-        "the loss is {loss} in step {step} (samples {samples}); lower --learning-rate or look at these photos"
+        "the loss or its gradient is {loss} in step {step} (samples {samples}); lower --learning-rate or look at these photos"
     )]
     Diverged {
         /// The loss.

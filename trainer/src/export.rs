@@ -59,6 +59,8 @@ pub fn export(checkpoint: &Checkpoint, notes: &ExportNotes) -> Result<Model, Tra
             variant: network.model_type(height, width),
             stacks: network.stacks,
             channels: network.channels,
+            front: network.front.map(|front| [front.stem, front.blocks]),
+            widths: network.widths.clone(),
         },
         keypoints: Vec::new(),
         flip_pairs: Vec::new(),

@@ -8,10 +8,11 @@ use dataset::Person;
 use hourglass::Batch;
 use pose::KeypointSet;
 
+use crate::augmentation::Augmentation;
 use crate::error::TrainError;
 use crate::photos::Photos;
 use crate::random::Draw;
-use crate::sample::{Augmentation, SampleMaker, SampleShape, SampleSlot};
+use crate::sample::{SampleMaker, SampleShape, SampleSlot};
 
 /// What an epoch's order and every sample's changes depend on, beside the data.
 #[derive(Clone)]
@@ -32,34 +33,40 @@ pub struct LoaderSettings {
 pub struct LoadedBatch {
     /// The samples.
     pub batch: Batch,
-    /// Their ids, in order.
+    /// Their ids with the names of their photos, in order.
     pub ids: Vec<String>,
 }
 
 /// An endless stream of batches: people in random order, epoch after epoch; a batch may reach
-/// over the end of an epoch. The stream depends on the seed and the first step alone.
+/// over the end of an epoch. The stream depends on the seed and the first batch's number alone.
 pub struct Loader {
     batches: Option<Receiver<Result<LoadedBatch, TrainError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Loader {
-    /// Starts at optimizer step `first_step`. `order` holds the index of a person once for every
+    /// Starts at batch `first`. `order` holds the index of a person once for every
     /// time that they come in an epoch.
     pub fn start(
         people: Arc<Vec<Person>>,
         order: Vec<u32>,
         photos: Arc<Photos>,
         settings: LoaderSettings,
-        first_step: u64,
+        first: u64,
     ) -> Self {
         let (sender, batches) = sync_channel(3);
         let thread = std::thread::spawn(move || {
             let mut maker = SampleMaker::new(settings.shape.clone(), &settings.keypoints);
             let mut shuffled = Order::new(order, settings.seed);
-            for step in first_step.. {
-                let batch =
-                    make_batch(&mut maker, &mut shuffled, &people, &photos, &settings, step);
+            for number in first.. {
+                let batch = make_batch(
+                    &mut maker,
+                    &mut shuffled,
+                    &people,
+                    &photos,
+                    &settings,
+                    number,
+                );
                 // The receiver is gone when training ends.
                 if sender.send(batch).is_err() {
                     return;
@@ -130,7 +137,7 @@ fn make_batch(
     people: &[Person],
     photos: &Photos,
     settings: &LoaderSettings,
-    step: u64,
+    number: u64,
 ) -> Result<LoadedBatch, TrainError> {
     let input = settings.shape.input;
     let keypoints = settings.keypoints.len();
@@ -151,7 +158,7 @@ fn make_batch(
         .zip(batch.targets.chunks_exact_mut(target_len))
         .zip(batch.weights.chunks_exact_mut(keypoints));
     for (index, ((image, target), weights)) in slots.enumerate() {
-        let position = step * settings.batch as u64 + index as u64;
+        let position = number * settings.batch as u64 + index as u64;
         let (_, person) = order.at(position);
         let person = &people[person];
         let photo = photos.get(&person.image)?;
@@ -167,7 +174,8 @@ fn make_batch(
                 weights,
             },
         )?;
-        ids.push(person.id.clone());
+        let photo = person.image.file_name().unwrap_or_default();
+        ids.push(format!("{} ({})", person.id, photo.to_string_lossy()));
     }
     Ok(LoadedBatch { batch, ids })
 }
@@ -218,15 +226,26 @@ mod tests {
     };
 
     fn stream(people: &[Person], seed: u64, first: u64, count: usize) -> Vec<LoadedBatch> {
+        start(people, Augmentation::STRONG, 1 << 20, seed, first, count)
+    }
+
+    fn start(
+        people: &[Person],
+        augmentation: Augmentation,
+        memory: usize,
+        seed: u64,
+        first: u64,
+        count: usize,
+    ) -> Vec<LoadedBatch> {
         let settings = LoaderSettings {
             shape: SHAPE,
-            augmentation: Augmentation::default(),
+            augmentation,
             keypoints: KeypointSet::mpii(),
             batch: 3,
             seed,
         };
         let order = (0..people.len() as u32).collect();
-        let photos = Arc::new(Photos::new(1 << 20));
+        let photos = Arc::new(Photos::new(memory));
         let people = Arc::new(people.to_vec());
         let mut loader = Loader::start(people, order, photos, settings, first);
         (0..count).map(|_| loader.next_batch().unwrap()).collect()
@@ -253,6 +272,29 @@ mod tests {
             epoch.sort();
             epoch.dedup();
             assert_eq!(epoch.len(), 7);
+        }
+    }
+
+    #[test]
+    fn other_threads_and_less_memory_give_the_same_batches() {
+        let folder = tempfile::tempdir().unwrap();
+        let people = people(folder.path());
+        for (_, preset) in Augmentation::PRESETS {
+            let run = |memory| start(&people, preset.clone(), memory, 3, 0, 6);
+            // Five loaders at once, of which some decode every photo again.
+            let streams = std::thread::scope(|scope| {
+                let one = |memory| scope.spawn(move || run(memory));
+                let threads = [1 << 20, 0, 1 << 20, 0, 100].map(one);
+                threads.map(|thread| thread.join().unwrap())
+            });
+            for stream in &streams[1..] {
+                for (a, b) in streams[0].iter().zip(stream) {
+                    assert_eq!(a.ids, b.ids);
+                    assert!(a.batch.images == b.batch.images);
+                    assert!(a.batch.targets == b.batch.targets);
+                    assert!(a.batch.weights == b.batch.weights);
+                }
+            }
         }
     }
 

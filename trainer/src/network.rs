@@ -10,6 +10,8 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 use hourglass::{Graph, LayerGradient, LayerWeights, Loss, NORM_EPSILON, Node, NormWeights};
 
+use crate::tensor_loss::tensor_loss;
+
 /// Share of a batch's statistics in the running ones.
 pub const NORM_MOMENTUM: f32 = 0.05;
 
@@ -153,7 +155,8 @@ impl Network {
         outputs.map(|&output| values[output].clone()).collect()
     }
 
-    /// The [`Loss`] of a batch. `targets` is `[batch, keypoints, height / 4, width / 4]`, `weights` `[batch, keypoints]`.
+    /// The [`Loss`] of a batch. `targets` is `[batch, keypoints, height / 4, width / 4]`,
+    /// `weights` `[batch, keypoints]`.
     pub fn loss(
         &self,
         pictures: Tensor<4>,
@@ -161,15 +164,7 @@ impl Network {
         weights: Tensor<2>,
         loss: Loss,
     ) -> Tensor<1> {
-        let [batch, keypoints] = weights.dims();
-        let foreground = targets.clone().mul_scalar(loss.foreground).add_scalar(1.0);
-        let weights = weights.reshape([batch, keypoints, 1, 1]) * foreground;
-        let mut loss = Tensor::zeros([1], &pictures.device());
-        for heatmaps in self.forward(pictures) {
-            let difference = heatmaps - targets.clone();
-            loss = loss + (difference.clone() * difference * weights.clone()).mean();
-        }
-        loss
+        tensor_loss(self.forward(pictures), &targets, &weights, &loss)
     }
 
     /// Name, id and rank of every trainable parameter.

@@ -3,9 +3,11 @@
 use dataset::Person;
 use image::RgbImage;
 use pose::{Affine, BORDER, Crop, FlipAxis, KeypointSet, Point, Rect, RgbView, Size, Warper};
-use serde::{Deserialize, Serialize};
 
+use crate::augmentation::Augmentation;
+use crate::changes::Changes;
 use crate::error::TrainError;
+use crate::filters::{equalize, gaussian_blur, sharpen};
 use crate::random::Draw;
 
 /// Normalization of the pictures, applied to values of 0..255: `(v - mean) / std`.
@@ -15,63 +17,6 @@ use crate::random::Draw;
 pub const MEAN: f32 = BORDER[0] as f32;
 /// See [`MEAN`].
 pub const STD: f32 = 64.0;
-
-/// Random changes of the training pictures. Every probability is per sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Augmentation {
-    /// Probability of mirroring left-right.
-    pub flip: f32,
-    /// Standard deviation of the logarithm (base 2) of the crop's size; cut at twice that.
-    pub scale: f32,
-    /// Standard deviation of the rotation in degrees; cut at twice that.
-    pub rotation: f32,
-    /// Probability of rotating.
-    pub rotation_chance: f32,
-    /// Largest shift of the crop, as a fraction of its side.
-    pub shift: f32,
-    /// Largest relative change of brightness, contrast, saturation and each colour channel.
-    pub colour: f32,
-    /// Probability of a grey picture.
-    pub grey: f32,
-    /// Probability of a crop around the upper or the lower half of the body.
-    pub half_body: f32,
-    /// Probability of a rectangle of noise colour over part of the person.
-    pub cutout: f32,
-}
-
-impl Default for Augmentation {
-    fn default() -> Self {
-        Self {
-            flip: 0.5,
-            scale: 0.25,
-            rotation: 30.0,
-            rotation_chance: 0.6,
-            shift: 0.08,
-            colour: 0.3,
-            grey: 0.1,
-            half_body: 0.1,
-            cutout: 0.2,
-        }
-    }
-}
-
-impl Augmentation {
-    /// No change at all.
-    pub fn none() -> Self {
-        Self {
-            flip: 0.0,
-            scale: 0.0,
-            rotation: 0.0,
-            rotation_chance: 0.0,
-            shift: 0.0,
-            colour: 0.0,
-            grey: 0.0,
-            half_body: 0.0,
-            cutout: 0.0,
-        }
-    }
-}
 
 /// What every sample of a run has in common.
 #[derive(Clone, Debug)]
@@ -90,6 +35,7 @@ pub struct SampleShape {
 pub struct SampleMaker {
     shape: SampleShape,
     mirrored: Vec<usize>,
+    upside_down: Vec<usize>,
     upper: Vec<usize>,
     warper: Warper,
     pixels: Vec<u8>,
@@ -109,7 +55,10 @@ pub struct SampleSlot<'a> {
 impl SampleMaker {
     /// For samples of one shape with the keypoints of `set`.
     pub fn new(shape: SampleShape, set: &KeypointSet) -> Self {
-        let upper = ["shoulder", "elbow", "wrist", "head", "neck", "thorax"];
+        let upper = [
+            "shoulder", "elbow", "wrist", "head", "neck", "thorax", "nose", "eye", "ear", "throat",
+            "front",
+        ];
         let upper_body = set
             .keypoints
             .iter()
@@ -122,33 +71,30 @@ impl SampleMaker {
             map: vec![0.0; shape.input.width * shape.input.height / shape.stride.pow(2)],
             shape,
             mirrored: set.mirror_permutation(FlipAxis::Horizontal),
+            upside_down: set.mirror_permutation(FlipAxis::Vertical),
             upper: upper_body,
             warper: Warper::default(),
         }
     }
 
     /// The crop of one person under random changes.
-    fn crop(&self, person: &Person, augmentation: &Augmentation, draw: &mut Draw) -> Crop {
-        let mut rect = person.crop_rect();
-        if draw.chance(augmentation.half_body)
-            && let Some(half) = self.half_body(person, draw.chance(0.5))
-        {
-            rect = half;
-        }
+    fn crop(&self, person: &Person, changes: &Changes) -> Crop {
+        let half = changes.half.and_then(|upper| self.half_body(person, upper));
+        let rect = half.unwrap_or_else(|| person.crop_rect());
         let mut crop = Crop::around(rect, self.shape.margin, self.shape.input);
-        let spread = draw.normal().clamp(-2.0, 2.0) * augmentation.scale;
-        let scale = spread.exp2();
-        crop.width *= scale;
-        crop.height *= scale;
+        crop.width *= changes.scale;
+        crop.height *= changes.scale;
         crop.center = Point::new(
-            crop.center.x + draw.uniform(-1.0, 1.0) * augmentation.shift * crop.width,
-            crop.center.y + draw.uniform(-1.0, 1.0) * augmentation.shift * crop.height,
+            crop.center.x + changes.shift[0] * crop.width,
+            crop.center.y + changes.shift[1] * crop.height,
         );
-        if draw.chance(augmentation.rotation_chance) {
-            let degrees = draw.normal().clamp(-2.0, 2.0) * augmentation.rotation;
-            crop.rotation = degrees.to_radians();
+        crop.rotation = changes.rotation;
+        crop.flip = changes.flip;
+        if changes.vertical_flip {
+            // Top-bottom is left-right after half a turn.
+            crop.flip = !crop.flip;
+            crop.rotation += std::f32::consts::PI;
         }
-        crop.flip = draw.chance(augmentation.flip);
         crop
     }
 
@@ -179,7 +125,8 @@ impl SampleMaker {
         slot: SampleSlot<'_>,
     ) -> Result<(), TrainError> {
         let input = self.shape.input;
-        let crop = self.crop(person, augmentation, draw);
+        let changes = Changes::draw(augmentation, input, draw);
+        let crop = self.crop(person, &changes);
         let (width, height) = (photo.width() as usize, photo.height() as usize);
         let view = RgbView::new(photo.as_raw(), width, height);
         let to_frame = crop.to_frame(input);
@@ -190,27 +137,47 @@ impl SampleMaker {
             path: person.image.clone(),
             source,
         })?;
-        if draw.chance(augmentation.cutout) {
-            cut_out(&mut self.pixels, input, draw);
+        if changes.equalize {
+            equalize(&mut self.pixels, input);
         }
-        let (matrix, offset) = colour_map(augmentation, draw);
+        if let Some(sigma) = changes.blur {
+            gaussian_blur(&mut self.pixels, input, sigma);
+        }
+        if changes.sharpness != 1.0 {
+            sharpen(&mut self.pixels, input, changes.sharpness);
+        }
+        if let Some(occlusion) = &changes.occlusion {
+            let to_input = crop.to_input(input);
+            let labelled = person.keypoints.iter().filter(|k| k.is_labelled());
+            let points: Vec<Point> = labelled.map(|k| to_input.apply(k.point())).collect();
+            occlusion.apply(&mut self.pixels, input, &points);
+        }
+        if let Some(cutout) = &changes.cutout {
+            cutout.apply(&mut self.pixels, input);
+        }
         for (from, to) in self
             .pixels
             .chunks_exact(3)
             .zip(slot.image.chunks_exact_mut(3))
         {
-            let rgb = [from[0], from[1], from[2]].map(f32::from);
-            for channel in 0..3 {
-                let m = matrix[channel];
-                let value = m[0] * rgb[0] + m[1] * rgb[1] + m[2] * rgb[2] + offset[channel];
-                to[channel] = (value.clamp(0.0, 255.0) - MEAN) / STD;
+            let colour = changes.colour.apply([from[0], from[1], from[2]]);
+            for (to, value) in to.iter_mut().zip(colour) {
+                *to = (value.clamp(0.0, 255.0) - MEAN) / STD;
             }
         }
-        self.targets(person, &crop, slot.target, slot.weights);
+        let flips = (changes.flip, changes.vertical_flip);
+        self.targets(person, &crop, flips, slot.target, slot.weights);
         Ok(())
     }
 
-    fn targets(&mut self, person: &Person, crop: &Crop, target: &mut [f32], weights: &mut [f32]) {
+    fn targets(
+        &mut self,
+        person: &Person,
+        crop: &Crop,
+        (flip, vertical_flip): (bool, bool),
+        target: &mut [f32],
+        weights: &mut [f32],
+    ) {
         let Size { width, height } = self.shape.input;
         let (width, height) = (width / self.shape.stride, height / self.shape.stride);
         let channels = self.mirrored.len();
@@ -219,11 +186,13 @@ impl SampleMaker {
         target.fill(0.0);
         for (channel, weight) in weights.iter_mut().enumerate() {
             // A mirrored right wrist is a left wrist.
-            let index = if crop.flip {
-                self.mirrored[channel]
-            } else {
-                channel
-            };
+            let mut index = channel;
+            if flip {
+                index = self.mirrored[index];
+            }
+            if vertical_flip {
+                index = self.upside_down[index];
+            }
             let keypoint = &person.keypoints[index];
             *weight = keypoint.weight;
             if !keypoint.is_labelled() {
@@ -239,57 +208,28 @@ impl SampleMaker {
     }
 }
 
-/// Brightness, contrast, saturation, channel gains and grey as one affine map of RGB.
-fn colour_map(augmentation: &Augmentation, draw: &mut Draw) -> ([[f32; 3]; 3], [f32; 3]) {
-    let amount = augmentation.colour;
-    let mut factor = || 1.0 + draw.uniform(-amount, amount);
-    let (brightness, contrast) = (factor(), factor());
-    let gains = [factor(), factor(), factor()].map(|g| 1.0 + (g - 1.0) * 0.5);
-    let mut saturation = factor();
-    if draw.chance(augmentation.grey) {
-        saturation = 0.0;
-    }
-    const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
-    let mut matrix = [[0.0; 3]; 3];
-    for (row, values) in matrix.iter_mut().enumerate() {
-        for (column, value) in values.iter_mut().enumerate() {
-            let identity = if row == column { 1.0 } else { 0.0 };
-            let mixed = saturation * identity + (1.0 - saturation) * LUMA[column];
-            *value = mixed * gains[row] * brightness * contrast;
-        }
-    }
-    let offset = MEAN * brightness * (1.0 - contrast);
-    (matrix, [offset; 3])
-}
-
-/// Covers a random rectangle with one random colour.
-fn cut_out(pixels: &mut [u8], size: Size, draw: &mut Draw) {
-    let mut side = |full: usize| {
-        let length = (full as f32 * draw.uniform(0.1, 0.35)) as usize;
-        (draw.below(full.saturating_sub(length).max(1)), length)
-    };
-    let ((x, width), (y, height)) = (side(size.width), side(size.height));
-    let colour = [0; 3].map(|_| draw.below(256) as u8);
-    for row in pixels.chunks_exact_mut(size.width * 3).skip(y).take(height) {
-        for pixel in row.chunks_exact_mut(3).skip(x).take(width) {
-            pixel.copy_from_slice(&colour);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augmentation::Spread;
     use dataset::{LabelledKeypoint, Split, Visibility};
     use image::Rgb;
-    use pose::{Decoding, Heatmaps, Layout, decode};
+    use pose::{Decoding, FlipPair, Heatmaps, Layout, decode};
 
     /// A bright spot on grey, labelled as one keypoint: under every random change, the spot in
     /// the picture and the peak in the target are at the same place, and the peak is in the
     /// channel of the mirrored name when the picture is mirrored.
-    #[test]
-    fn picture_and_target_move_together() {
-        let set = KeypointSet::mpii();
+    fn picture_and_target_move_together(augmentation: &Augmentation) -> Vec<usize> {
+        let mut set = KeypointSet::mpii();
+        // Upside down, a wrist is an elbow.
+        for side in ["left", "right"] {
+            set.flip_pairs.push(FlipPair {
+                first: set.index_of(&format!("{side}_wrist")).unwrap(),
+                second: set.index_of(&format!("{side}_elbow")).unwrap(),
+                axis: FlipAxis::Vertical,
+            });
+        }
+        let names = ["left_wrist", "right_wrist", "left_elbow", "right_elbow"];
         let shape = SampleShape {
             input: Size {
                 width: 128,
@@ -300,16 +240,8 @@ mod tests {
             margin: 1.25,
         };
         let mut maker = SampleMaker::new(shape, &set);
-        let augmentation = Augmentation {
-            colour: 0.0,
-            grey: 0.0,
-            cutout: 0.0,
-            half_body: 0.0,
-            ..Augmentation::default()
-        };
+        let mut seen = vec![0; 4];
         let wrist = set.index_of("left_wrist").unwrap();
-        let mirrored = set.index_of("right_wrist").unwrap();
-        let (mut seen, mut flips) = (0, 0);
         for seed in 0..300 {
             let mut draw = Draw::new(seed, [0, 0]);
             let (x, y) = (60.0 + 80.0 * draw.unit(), 50.0 + 60.0 * draw.unit());
@@ -345,12 +277,12 @@ mod tests {
                 weights: &mut weights,
             };
             maker
-                .make(&person, &photo, &augmentation, &mut draw, slot)
+                .make(&person, &photo, augmentation, &mut draw, slot)
                 .unwrap();
             let labelled: Vec<usize> = (0..set.len()).filter(|&c| weights[c] > 0.0).collect();
             assert_eq!(labelled.len(), 1);
             let channel = labelled[0];
-            assert!(channel == wrist || channel == mirrored);
+            let name = names.iter().position(|n| *n == set.keypoints[channel]);
             let maps = Heatmaps::new(&target, set.len(), 24, 32, Layout::Nhwc).unwrap();
             let found = decode(&maps, Decoding::Dark, &Affine::scale(4.0)).keypoints[channel];
             if !(14.0..114.0).contains(&found.x) || !(14.0..82.0).contains(&found.y) {
@@ -367,9 +299,35 @@ mod tests {
             assert!(sum > 0.0);
             let (dx, dy) = (found.x - at[0] / sum, found.y - at[1] / sum);
             assert!(dx.hypot(dy) < 0.4, "seed {seed}: off by {dx} {dy} pixels");
-            seen += 1;
-            flips += usize::from(channel == mirrored);
+            seen[name.unwrap()] += 1;
         }
-        assert!(seen > 200 && flips > 60 && flips < seen - 60);
+        seen
+    }
+
+    #[test]
+    fn pictures_and_targets_move_together() {
+        let geometry_alone = |augmentation| Augmentation {
+            grey: 0.0,
+            cutout: 0.0,
+            occlusion: 0.0,
+            half_body: 0.0,
+            sharpness: Spread::NONE,
+            equalize: 0.0,
+            blur: 0.0,
+            vertical_flip: 0.0,
+            ..Augmentation::colour(augmentation, 0.0)
+        };
+        let standard = picture_and_target_move_together(&geometry_alone(Augmentation::STANDARD));
+        assert!(standard[0] > 60 && standard[1] > 60, "{standard:?}");
+        assert_eq!(standard[2..], [0, 0]);
+        for preset in [Augmentation::STRONG, Augmentation::S3, Augmentation::S4] {
+            let upside_down = Augmentation {
+                vertical_flip: 0.5,
+                ..geometry_alone(preset)
+            };
+            let seen = picture_and_target_move_together(&upside_down);
+            // Every combination of flips comes, in the channel of its name.
+            assert!(seen.iter().all(|count| *count > 30), "{seen:?}");
+        }
     }
 }

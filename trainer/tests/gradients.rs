@@ -5,11 +5,16 @@
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use hourglass::{
-    Batch, Engine, Form, HourglassConfig, LayerWeights, Loss, Residual, random_weights,
+    Batch, Engine, Form, HourglassConfig, LayerWeights, Loss, LossKind, Residual, random_weights,
 };
 use trainer::{Network, tensors};
 
-const LOSS: Loss = Loss { foreground: 0.4 };
+const LOSS: Loss = Loss {
+    kind: LossKind::Mse,
+    foreground: 0.4,
+    delta: 1.0,
+    hard_keypoints: 0,
+};
 
 fn noise(seed: u64) -> impl FnMut() -> f32 {
     let mut state = seed;
@@ -80,6 +85,7 @@ fn engine_and_autodiff_agree() {
             keypoints: 5,
             form,
             residual,
+            ..HourglassConfig::tiny(5)
         };
         let graph = config.graph();
         let weights = weights(&config);
@@ -153,5 +159,73 @@ fn engine_and_autodiff_agree() {
         let expected = maps.try_to_vec::<f32>().unwrap();
         let found = Engine::new(graph, 2).forward(&weights, &batch.images, (64, 96));
         assert!(relative(&found, &expected) < 1e-4);
+    }
+}
+
+/// Loss and gradients of one batch by the engine and by autodiff, all parameters in a row.
+fn both(config: &HourglassConfig, loss: Loss) -> [(f32, Vec<f32>); 2] {
+    let graph = config.graph();
+    let weights = weights(config);
+    let mut batch = batch(config, 3, 32, 64);
+    // Targets from 0 to 1, most of them 0, as heatmaps are.
+    batch
+        .targets
+        .iter_mut()
+        .for_each(|t| *t = t.clamp(0.0, 1.0));
+    let engine = Engine::new(graph.clone(), 1).step(&weights, &batch, loss);
+    let plain = Device::flex();
+    let device = plain.clone().autodiff();
+    let network = Network::new(&graph, &weights, &device);
+    let (pictures, targets, masks) = tensors(&batch, &device);
+    let value = network.loss(pictures, targets, masks, loss);
+    let autodiff = GradientsParams::from_grads(value.backward(), &network);
+    let value = value.into_data().iter::<f32>().next().unwrap();
+    let flat = |gradients: &GradientsParams| {
+        let mut all = Vec::new();
+        for (name, id, rank) in network.parameters() {
+            let data = match rank {
+                4 => gradients.get::<4>(id).map(|g| g.into_data()),
+                _ => gradients.get::<1>(id).map(|g| g.into_data()),
+            };
+            let data = data.unwrap_or_else(|| panic!("{name} has no gradient"));
+            all.extend(data.iter::<f32>());
+        }
+        all
+    };
+    let engine_gradients = network.gradients(&engine.gradients, &plain);
+    [
+        (engine.loss, flat(&engine_gradients)),
+        (value, flat(&autodiff)),
+    ]
+}
+
+#[test]
+fn every_loss_is_the_same_on_the_engine_and_in_autodiff() {
+    let config = HourglassConfig {
+        stacks: 2,
+        channels: 8,
+        keypoints: 5,
+        ..HourglassConfig::tiny(5)
+    };
+    for kind in LossKind::ALL {
+        for (foreground, delta, hard_keypoints) in [(0.0, 1.0, 0), (3.0, 0.3, 2)] {
+            let foreground = match kind {
+                LossKind::Iou | LossKind::ForegroundMse => 0.0,
+                _ => foreground,
+            };
+            let loss = Loss {
+                kind,
+                foreground,
+                delta,
+                hard_keypoints,
+            };
+            let [(engine, found), (autodiff, expected)] = both(&config, loss);
+            assert!(
+                (engine - autodiff).abs() < 1e-4 * autodiff,
+                "{loss:?}: {engine} against {autodiff}"
+            );
+            let error = relative(&found, &expected);
+            assert!(error < 1e-3, "{loss:?}: relative error {error:e}");
+        }
     }
 }

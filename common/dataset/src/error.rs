@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::data_set::Unit;
+
 /// Why a data set cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -85,8 +87,9 @@ pub enum DatasetError {
     },
     /// A source that cannot be understood.
     #[error(
-        "data source `{text}`: {reason}; write lsp:FOLDER, lspet:FOLDER, annotations:FOLDER_OR_JSON[,IMAGES] \
-             or coco:JSON[,IMAGES], each with ?split=train|validation|test|all if wanted"
+        "data source `{text}`: {reason}; write KIND:PATH[,IMAGES][?OPTION=VALUE&...] with one of the kinds \
+             annotations, coco, mpii, mpii-h5, lsp, lspet, labelme, yolo, animal-pose, csv and htf, \
+             for example annotations:people?split=train"
     )]
     Source {
         /// What was written.
@@ -116,6 +119,39 @@ pub enum DatasetError {
         /// What was expected and found.
         reason: String,
     },
+    /// An HDF5 file that is damaged, or lacks an array.
+    #[error("{}: {reason}", path.display())]
+    H5 {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// A picture that cannot be read, decoded or written.
+    #[error("photo {}: {source}", path.display())]
+    Photo {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        source: image::ImageError,
+    },
+    /// A place to write to that cannot be understood.
+    #[error(
+        "`{text}`: {reason}; write FORMAT:FOLDER with one of the formats annotations, coco, labelme, \
+             yolo, animal-pose, csv and lspet, for example coco:people-coco"
+    )]
+    Target {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder to write to that holds a data set already.
+    #[error("{} exists already; choose another folder, or remove it", path.display())]
+    Exists {
+        /// The file that is there.
+        path: PathBuf,
+    },
     /// A cleaning step was about to touch test data.
     #[error("{id} is a test person; labels of test data are never changed: leave them out")]
     TestPerson {
@@ -125,12 +161,14 @@ pub enum DatasetError {
 }
 
 /// A record that was left out because something in it is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The annotation file.
     pub file: PathBuf,
-    /// The record's index in it, from 0.
+    /// The record's index in it, from 0, or its line, from 1.
     pub record: usize,
+    /// What `record` counts.
+    pub unit: Unit,
     /// The field, `joint_self[3][1]` for example.
     pub field: String,
     /// What was expected and found.
@@ -141,8 +179,9 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}: record {}, field `{}`: {}",
+            "{}: {} {}, field `{}`: {}",
             self.file.display(),
+            self.unit,
             self.record,
             self.field,
             self.message

@@ -1,11 +1,39 @@
 //! Reading a data set, whatever its format.
 
-use crate::error::{DatasetError, Problem};
-use crate::person::{LabelledKeypoint, Loaded, Person};
+use crate::data_set::{DataSet, mapped};
+use crate::error::DatasetError;
+use crate::formats;
+use crate::person::Loaded;
 use crate::source::{Source, SourceKind};
-use crate::{annotations, coco, leeds};
 use pose::KeypointSet;
 use std::path::{Path, PathBuf};
+
+/// Reads a data set as its files have it: its own keypoints in its own order, records without a
+/// photo too.
+///
+/// # Errors
+/// When a file cannot be read as a whole. A single record with something wrong in it (a field of
+/// the wrong type, another number of keypoints) does not fail the rest: it is left out and named
+/// in [`DataSet::problems`].
+pub fn read(source: &Source) -> Result<DataSet, DatasetError> {
+    let mut set = match source.kind {
+        SourceKind::Lsp | SourceKind::Lspet => formats::leeds::read(source),
+        SourceKind::Annotations => formats::annotations::read(source),
+        SourceKind::Coco => formats::coco::read(source),
+        SourceKind::Mpii => formats::mpii_mat::read(source),
+        SourceKind::MpiiH5 => formats::mpii_h5::read(source),
+        SourceKind::Labelme => formats::labelme::read(source),
+        SourceKind::Yolo => formats::yolo::read(source),
+        SourceKind::AnimalPose => formats::animal_pose::read(source),
+        SourceKind::Csv => formats::table::read(source),
+        SourceKind::Htf => formats::htf::read(source),
+    }?;
+    if let Some(split) = source.split {
+        set.records.retain(|record| record.person.split == split);
+    }
+    set.rename_keypoints(&source.renames);
+    Ok(set)
+}
 
 /// Reads a data set, with keypoints mapped by name onto `target`: those of `target` that the data
 /// set does not have are [`Missing`](crate::Visibility::Missing).
@@ -20,96 +48,26 @@ use std::path::{Path, PathBuf};
 /// the wrong type, another number of keypoints, a photo that is not there) does not fail the rest:
 /// it is left out and named in [`Loaded::problems`].
 pub fn load(source: &Source, target: &KeypointSet) -> Result<Loaded, DatasetError> {
-    let mut records = match source.kind {
-        SourceKind::Lsp | SourceKind::Lspet => leeds::read(source, target),
-        SourceKind::Annotations => annotations::read(source, target),
-        SourceKind::Coco => coco::read(source, target),
-    }?;
-    records.people.retain(|(_, person)| {
-        person.labelled() > 0 && source.split.is_none_or(|split| person.split == split)
-    });
-    let mut people: Vec<Person> = Vec::with_capacity(records.people.len());
-    for (record, person) in records.people {
-        // People of one photo mostly follow each other: look for it once.
-        let known = people.last().is_some_and(|last| last.image == person.image);
-        if known || person.image.is_file() {
-            people.push(person);
-        } else {
-            records.problems.push(Problem {
-                file: records.file.clone(),
-                record,
-                field: records.image_field.to_owned(),
-                message: format!("expected a photo at {}, found none", person.image.display()),
-            });
-        }
-    }
-    Ok(Loaded {
-        people,
-        problems: records.problems,
-    })
-}
-
-/// What a reader of one format makes of its file.
-pub(crate) struct Records {
-    /// The annotation file.
-    pub(crate) file: PathBuf,
-    /// The field of the file that names the photo.
-    pub(crate) image_field: &'static str,
-    /// Each with its record's index in the file.
-    pub(crate) people: Vec<(usize, Person)>,
-    /// Records that were left out.
-    pub(crate) problems: Vec<Problem>,
-}
-
-impl Records {
-    pub(crate) fn new(file: PathBuf, image_field: &'static str) -> Self {
-        Self {
-            file,
-            image_field,
-            people: Vec::new(),
-            problems: Vec::new(),
-        }
-    }
-
-    pub(crate) fn problem(&mut self, record: usize, field: impl Into<String>, message: String) {
-        self.problems.push(Problem {
-            file: self.file.clone(),
-            record,
-            field: field.into(),
-            message,
+    let mut set = read(source)?;
+    let map = target.map_from(&set.keypoints);
+    if map.iter().all(Option::is_none) && !set.records.is_empty() {
+        return Err(DatasetError::NothingInCommon {
+            path: set.file,
+            found: set.keypoints.keypoints.join(", "),
+            target: target.name.clone(),
+            expected: target.keypoints.join(", "),
         });
     }
-}
-
-/// From a data set's keypoints to those of the set that was asked for, by name.
-pub(crate) struct Mapping(Vec<Option<usize>>);
-
-impl Mapping {
-    pub(crate) fn new(
-        file: &Path,
-        from: &KeypointSet,
-        target: &KeypointSet,
-    ) -> Result<Self, DatasetError> {
-        let map = target.map_from(from);
-        if map.iter().all(Option::is_none) {
-            return Err(DatasetError::NothingInCommon {
-                path: file.to_owned(),
-                found: from.keypoints.join(", "),
-                target: target.name.clone(),
-                expected: target.keypoints.join(", "),
-            });
-        }
-        Ok(Self(map))
+    for record in &mut set.records {
+        let person = &mut record.person;
+        person.keypoints = mapped(&person.keypoints, &map);
     }
-
-    /// The labels in the target's order; `label` gives that of the data set's keypoint.
-    pub(crate) fn labels(
-        &self,
-        label: impl Fn(usize) -> LabelledKeypoint,
-    ) -> Vec<LabelledKeypoint> {
-        let of = |from: &Option<usize>| from.map_or(LabelledKeypoint::MISSING, &label);
-        self.0.iter().map(of).collect()
-    }
+    set.records.retain(|record| record.person.labelled() > 0);
+    set.drop_missing_photos();
+    Ok(Loaded {
+        people: set.records.into_iter().map(|r| r.person).collect(),
+        problems: set.problems,
+    })
 }
 
 /// The content of a file.
@@ -120,6 +78,18 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
     })
 }
 
+/// The content of a text file; what is not UTF-8 is replaced.
+pub(crate) fn read_text(path: &Path) -> Result<String, DatasetError> {
+    let bytes = read_file(path)?;
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    // Editors on Windows put a byte order mark in front.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
 /// The folder, if there is one.
 pub(crate) fn folder(path: PathBuf, what: &'static str) -> Result<PathBuf, DatasetError> {
     if path.is_dir() {
@@ -127,4 +97,51 @@ pub(crate) fn folder(path: PathBuf, what: &'static str) -> Result<PathBuf, Datas
     } else {
         Err(DatasetError::MissingFolder { path, what })
     }
+}
+
+/// The photos' folder: as the source says, else `images` beside the annotation file if there is
+/// such a folder, else the annotation file's own.
+pub(crate) fn images_beside(source: &Source, file: &Path) -> PathBuf {
+    source.images.clone().unwrap_or_else(|| {
+        let beside = file.with_file_name("images");
+        match file.parent() {
+            _ if beside.is_dir() => beside,
+            Some(parent) if parent.as_os_str().is_empty() => ".".into(),
+            Some(parent) => parent.to_owned(),
+            None => beside,
+        }
+    })
+}
+
+/// The entries of a folder by name, folders and files apart.
+pub(crate) fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> {
+    let io = |source| DatasetError::Io {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        entries.push(entry.map_err(io)?.path());
+    }
+    entries.sort();
+    Ok(entries.into_iter().partition(|path| path.is_dir()))
+}
+
+/// All files with one of the endings in a folder and the folders in it, by name.
+pub(crate) fn files_below(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DatasetError> {
+    let (folders, files) = list(folder)?;
+    let mut found: Vec<PathBuf> = files
+        .into_iter()
+        .filter(|path| {
+            let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+            endings.iter().any(|e| ending == *e)
+        })
+        .collect();
+    for inner in folders {
+        // A link to a folder above would lead round in circles.
+        if !inner.is_symlink() {
+            found.extend(files_below(&inner, endings)?);
+        }
+    }
+    Ok(found)
 }

@@ -1,11 +1,18 @@
-//! Numeric arrays in MATLAB's level 5 files (MathWorks, "MAT-File Format", chapter 1), plain or
-//! compressed, which is all that the Leeds data sets need.
+//! MATLAB's level 5 files (MathWorks, "MAT-File Format", chapter 1), plain or compressed: numeric
+//! arrays, texts, cells and structs, which is what the data sets of the field are kept in.
+
+mod value;
+mod write;
+
+pub use value::{MatStructs, MatValue};
+pub(crate) use write::mat_file;
 
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 use std::path::Path;
 
 use crate::error::DatasetError;
+use value::matrix;
 
 /// A numeric array of a `.mat` file.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,18 +37,44 @@ const LARGEST_UNPACKED: u64 = 1 << 30;
 /// # Errors
 /// When the file cannot be read, is no MATLAB level 5 file, or ends early.
 pub fn read_mat(path: &Path) -> Result<Vec<MatArray>, DatasetError> {
+    Ok(arrays(read_mat_values(path)?))
+}
+
+/// [`read_mat`] for bytes in memory; the error says what is wrong and at which byte.
+pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatArray>, String> {
+    Ok(arrays(parse_mat_values(bytes)?))
+}
+
+/// Reads all variables of the file, with their names.
+///
+/// # Errors
+/// When the file cannot be read, is no MATLAB level 5 file, or ends early.
+pub fn read_mat_values(path: &Path) -> Result<Vec<(String, MatValue)>, DatasetError> {
     let bytes = std::fs::read(path).map_err(|source| DatasetError::Io {
         path: path.to_owned(),
         source,
     })?;
-    parse_mat(&bytes).map_err(|reason| DatasetError::Mat {
+    parse_mat_values(&bytes).map_err(|reason| DatasetError::Mat {
         path: path.to_owned(),
         reason,
     })
 }
 
-/// [`read_mat`] for bytes in memory; the error says what is wrong and at which byte.
-pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatArray>, String> {
+fn arrays(values: Vec<(String, MatValue)>) -> Vec<MatArray> {
+    let array = |(name, value)| match value {
+        MatValue::Scalar(value) => Some(MatArray {
+            name,
+            dims: vec![1, 1],
+            data: vec![value],
+        }),
+        MatValue::Numbers { dims, data } if !dims.is_empty() => Some(MatArray { name, dims, data }),
+        _ => None,
+    };
+    values.into_iter().filter_map(array).collect()
+}
+
+/// [`read_mat_values`] for bytes in memory; the error says what is wrong and at which byte.
+pub fn parse_mat_values(bytes: &[u8]) -> Result<Vec<(String, MatValue)>, String> {
     if bytes.starts_with(b"\x89HDF") || bytes.starts_with(b"MATLAB 7.3") {
         return Err("this is a version 7.3 file (HDF5); save it with `save -v7`".into());
     }
@@ -61,11 +94,11 @@ pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatArray>, String> {
             ));
         }
     }
-    let mut arrays = Vec::new();
+    let mut values = Vec::new();
     let mut rest = Elements { bytes, at: HEADER };
     while let Some(element) = rest.next_element()? {
         match element.kind {
-            MI_MATRIX => arrays.extend(matrix(element.data)?),
+            MI_MATRIX => values.push(matrix(element.data, 0)?),
             MI_COMPRESSED => {
                 let mut plain = Vec::new();
                 ZlibDecoder::new(element.data)
@@ -78,14 +111,14 @@ pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatArray>, String> {
                 };
                 while let Some(element) = inner.next_element()? {
                     if element.kind == MI_MATRIX {
-                        arrays.extend(matrix(element.data)?);
+                        values.push(matrix(element.data, 0)?);
                     }
                 }
             }
             _ => {}
         }
     }
-    Ok(arrays)
+    Ok(values)
 }
 
 /// A tagged piece of the file.
@@ -144,36 +177,6 @@ impl<'a> Elements<'a> {
         self.next_element()?
             .ok_or_else(|| format!("an array without {what}: the file is truncated"))
     }
-}
-
-/// An array's parts: flags, dimensions, name, real part. `None` for what is not a real numeric
-/// array.
-fn matrix(bytes: &[u8]) -> Result<Option<MatArray>, String> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let mut parts = Elements { bytes, at: 0 };
-    let flags = parts.expect_next("flags")?;
-    let class = flags.data.first().copied().unwrap_or(0);
-    let complex = flags.data.get(1).is_some_and(|f| f & 0x08 != 0);
-    // 6: double, 7: single, 8–15: integers.
-    if !(6..=15).contains(&class) || complex {
-        return Ok(None);
-    }
-    let dims: Vec<usize> = numbers(&parts.expect_next("dimensions")?)?
-        .into_iter()
-        .map(|d| d as usize)
-        .collect();
-    let name = String::from_utf8_lossy(parts.expect_next("a name")?.data).into_owned();
-    let data = numbers(&parts.expect_next("values")?)?;
-    let expected = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    if expected != Some(data.len()) {
-        return Err(format!(
-            "array `{name}` of size {dims:?} holds {} values",
-            data.len()
-        ));
-    }
-    Ok(Some(MatArray { name, dims, data }))
 }
 
 /// The values of a numeric element; MATLAB stores them in the smallest type that holds them.

@@ -77,6 +77,33 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// `train`, `validation` or `test`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        }
+    }
+
+    /// The split of this name; `val` and `valid` are known too.
+    pub fn of_name(name: &str) -> Option<Split> {
+        match name.to_ascii_lowercase().as_str() {
+            "train" => Some(Split::Train),
+            "validation" | "valid" | "val" => Some(Split::Validation),
+            "test" => Some(Split::Test),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// One person in one photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Person {

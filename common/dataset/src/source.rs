@@ -15,29 +15,64 @@ pub enum SourceKind {
     Lspet,
     /// A folder with `annotations.json` and `images/`, or that JSON file.
     Annotations,
-    /// A COCO keypoint JSON file.
+    /// A COCO keypoint JSON file, or a folder of such.
     Coco,
+    /// MPII's own `mpii_human_pose_v1_u12_1.mat`.
+    Mpii,
+    /// The arrays that the first hourglass trained on: `train.h5`, `valid.h5`.
+    MpiiH5,
+    /// A folder of labelme's JSON files beside their photos.
+    Labelme,
+    /// A folder with `data.yaml`, `images/` and `labels/`, or that YAML file.
+    Yolo,
+    /// Animal-Pose's `keypoints.json`.
+    AnimalPose,
+    /// A table, with this project's columns or those of hourglasstensorflow 1.
+    Csv,
+    /// `dataset.txt` of hourglasstensorflow 0.
+    Htf,
 }
 
 impl SourceKind {
-    const ALL: [(&'static str, SourceKind); 4] = [
+    const ALL: [(&'static str, SourceKind); 11] = [
         ("lsp", SourceKind::Lsp),
         ("lspet", SourceKind::Lspet),
         ("annotations", SourceKind::Annotations),
         ("coco", SourceKind::Coco),
+        ("mpii", SourceKind::Mpii),
+        ("mpii-h5", SourceKind::MpiiH5),
+        ("labelme", SourceKind::Labelme),
+        ("yolo", SourceKind::Yolo),
+        ("animal-pose", SourceKind::AnimalPose),
+        ("csv", SourceKind::Csv),
+        ("htf", SourceKind::Htf),
     ];
+
+    /// Whether the keypoints' names may come from a classes file.
+    fn takes_names(self) -> bool {
+        use SourceKind::{Annotations, Coco, Csv, Labelme, Yolo};
+        matches!(self, Annotations | Coco | Csv | Labelme | Yolo)
+    }
 }
 
 /// A data set to read: `kind:PATH[,IMAGES][?option=value[&option=value]…]`.
 ///
 /// | kind | path | images, if not named |
 /// |---|---|---|
-/// | `lsp`, `lspet` | folder | `PATH/images` |
 /// | `annotations` | folder with `annotations.json`, or the JSON file | `images` beside the JSON |
-/// | `coco` | JSON file | `images` beside the JSON, or the JSON's folder |
+/// | `coco` | JSON file, or folder of JSON files (also in `annotations/`) | `images`, `../images` or `../SPLIT` beside the JSON, or the JSON's folder |
+/// | `mpii` | MPII's `.mat` file | `images` beside the file, or its folder |
+/// | `mpii-h5` | `.h5` file, or folder with `train.h5` and `valid.h5` | `images` beside the file, or its folder |
+/// | `lsp`, `lspet` | folder | `PATH/images` |
+/// | `labelme` | folder of JSON files | as the files say |
+/// | `yolo` | `data.yaml`, or its folder | as the file says |
+/// | `animal-pose` | JSON file | `images` beside the JSON, or the JSON's folder |
+/// | `csv`, `htf` | table | `images` beside the table, or the table's folder |
 ///
-/// Options: `split=train|validation|test|all` (all), `names=FILE`: the classes file of an
-/// annotations file whose keypoints are none of the built-in sets.
+/// Options: `split=train|validation|test|all` (all); `names=FILE`, the classes file of data whose
+/// keypoints are none of the built-in sets; `rename=OLD:NEW,…`, other names for keypoints;
+/// `scale=limbs` for COCO, a square box as its first hourglass converter makes it from the length
+/// of a limb; `animals=dog,cat` for Animal-Pose; `people=single` for MPII, those who stand apart.
 ///
 /// ```
 /// use dataset::{Source, SourceKind, Split};
@@ -58,6 +93,14 @@ pub struct Source {
     pub split: Option<Split>,
     /// A classes file with the names of the keypoints.
     pub names: Option<PathBuf>,
+    /// Other names for keypoints: old and new.
+    pub renames: Vec<(String, String)>,
+    /// For COCO: boxes from the length of a limb instead of the given ones.
+    pub limb_scale: bool,
+    /// For Animal-Pose: only animals of these kinds; all when empty.
+    pub animals: Vec<String>,
+    /// For MPII: only people who stand apart from others.
+    pub single: bool,
 }
 
 impl Source {
@@ -69,6 +112,10 @@ impl Source {
             images: None,
             split: None,
             names: None,
+            renames: Vec::new(),
+            limb_scale: false,
+            animals: Vec::new(),
+            single: false,
         }
     }
 
@@ -117,9 +164,22 @@ impl FromStr for Source {
                 Some(("split", "test")) => source.split = Some(Split::Test),
                 Some(("split", "all")) => source.split = None,
                 Some(("split", other)) => return Err(wrong(format!("unknown split `{other}`"))),
-                Some(("names", file)) if kind == SourceKind::Annotations => {
+                Some(("names", file)) if kind.takes_names() => {
                     source.names = Some(file.into());
                 }
+                Some(("rename", pairs)) => {
+                    for pair in pairs.split(',') {
+                        let (old, new) = pair.split_once(':').ok_or_else(|| {
+                            wrong(format!("expected OLD:NEW after rename=, found `{pair}`"))
+                        })?;
+                        source.renames.push((old.into(), new.into()));
+                    }
+                }
+                Some(("scale", "limbs")) if kind == SourceKind::Coco => source.limb_scale = true,
+                Some(("animals", names)) if kind == SourceKind::AnimalPose => {
+                    source.animals = names.split(',').map(str::to_owned).collect();
+                }
+                Some(("people", "single")) if kind == SourceKind::Mpii => source.single = true,
                 _ => return Err(wrong(format!("unknown option `{option}` for this kind"))),
             }
         }
@@ -134,18 +194,28 @@ impl fmt::Display for Source {
         if let Some(images) = &self.images {
             write!(f, ",{}", images.display())?;
         }
-        let mut separator = '?';
+        let mut options: Vec<String> = Vec::new();
         if let Some(split) = self.split {
-            let split = match split {
-                Split::Train => "train",
-                Split::Validation => "validation",
-                Split::Test => "test",
-            };
-            write!(f, "{separator}split={split}")?;
-            separator = '&';
+            options.push(format!("split={split}"));
         }
         if let Some(names) = &self.names {
-            write!(f, "{separator}names={}", names.display())?;
+            options.push(format!("names={}", names.display()));
+        }
+        if !self.renames.is_empty() {
+            let pairs = self.renames.iter().map(|(old, new)| format!("{old}:{new}"));
+            options.push(format!("rename={}", pairs.collect::<Vec<_>>().join(",")));
+        }
+        if self.limb_scale {
+            options.push("scale=limbs".into());
+        }
+        if !self.animals.is_empty() {
+            options.push(format!("animals={}", self.animals.join(",")));
+        }
+        if self.single {
+            options.push("people=single".into());
+        }
+        for (k, option) in options.iter().enumerate() {
+            write!(f, "{}{option}", if k == 0 { '?' } else { '&' })?;
         }
         Ok(())
     }

@@ -286,13 +286,16 @@ fn sources_as_written_on_a_command_line() {
         "lspet:a b/c?split=train",
         "annotations:x,y?split=test&names=n.txt",
         "coco:C:/d.json",
+        "coco:x?rename=a:b,c:d&scale=limbs",
+        "mpii:x.mat,photos?people=single",
+        "animal-pose:x.json?animals=dog,cat",
     ] {
         assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
     }
     assert_eq!("lsp:x?split=all".parse::<Source>().unwrap().split, None);
     for (text, reason) in [
         ("lsp", "expected a kind and a colon before the path"),
-        ("mpii:x", "unknown kind `mpii`"),
+        ("tiff:x", "unknown kind `tiff`"),
         ("lsp:", "expected a path after the colon"),
         ("lsp:x?split=half", "unknown split `half`"),
         ("lsp:x?names=y", "unknown option `names=y` for this kind"),

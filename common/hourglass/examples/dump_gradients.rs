@@ -4,7 +4,7 @@
 //!
 //! One folder for each network, with `case.json` (configuration, graph, batch size, loss) and raw
 //! little-endian f32 files: `weights.f32` and `gradients.f32` with weight, bias, gamma and beta of
-//! every layer in turn, as far as it has them; `images.f32` `[pictures, height, width, 3]`,
+//! every layer in turn, as far as it has them; `gradients-bf16.f32` the same in bf16; `images.f32` `[pictures, height, width, 3]`,
 //! `targets.f32` `[pictures, height / 4, width / 4, keypoints]`, `masks.f32`
 //! `[pictures, keypoints]`.
 
@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hourglass::{
-    Batch, Engine, Form, HourglassConfig, LayerGradient, LayerWeights, Loss, NormWeights, Residual,
-    random_weights,
+    Batch, Engine, Form, HourglassConfig, LayerGradient, LayerWeights, Loss, NormWeights,
+    Precision, Residual, StepResult, random_weights,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 keypoints: 5,
                 form,
                 residual,
+                ..HourglassConfig::full(5)
             };
             let kind = if mobile { "mobile" } else { "full" };
             let name = format!("{kind}-{form:?}-{residual:?}").to_lowercase();
@@ -80,7 +81,17 @@ fn dump(config: &HourglassConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
         Residual::Relu => 4.0,
     };
     // One worker: every normalization is over the whole batch.
-    let result = Engine::new(graph.clone(), 1).step(&weights, &batch, Loss { foreground });
+    let step = |precision| {
+        Engine::with_precision(graph.clone(), 1, precision).step(
+            &weights,
+            &batch,
+            Loss {
+                foreground,
+                ..Loss::default()
+            },
+        )
+    };
+    let result = step(Precision::F32);
 
     let case = serde_json::json!({
         "config": config, "graph": graph, "pictures": pictures, "height": height, "width": width,
@@ -97,11 +108,10 @@ fn dump(config: &HourglassConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
         &weights.iter().flat_map(flat).collect::<Vec<_>>(),
     )?;
     let flat = |g: &LayerGradient| concat(&g.weight, &g.bias, &g.norm);
-    let gradients = result.gradients.iter();
-    write(
-        "gradients.f32",
-        &gradients.flat_map(flat).collect::<Vec<_>>(),
-    )?;
+    let gradients =
+        |result: &StepResult| result.gradients.iter().flat_map(flat).collect::<Vec<_>>();
+    write("gradients.f32", &gradients(&result))?;
+    write("gradients-bf16.f32", &gradients(&step(Precision::Bf16)))?;
     write("images.f32", &batch.images)?;
     write("targets.f32", &batch.targets)?;
     write("masks.f32", &batch.weights)?;

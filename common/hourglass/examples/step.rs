@@ -1,7 +1,7 @@
 //! Times training steps: `cargo run --release -p hourglass --example step -- tiny 128 32 2 10`
 //! (variant, side of the picture, batch size, threads, steps).
 
-use hourglass::{Batch, Engine, HourglassConfig, Loss, random_weights};
+use hourglass::{Batch, Engine, HourglassConfig, Loss, Precision, random_weights};
 use std::time::Instant;
 
 fn main() {
@@ -31,7 +31,11 @@ fn main() {
         targets: vec![0.0; pictures * cells * 16],
         weights: vec![1.0; pictures * 16],
     };
-    let mut engine = Engine::new(graph, threads);
+    let precision = match args.get(5).map(String::as_str) {
+        Some("bf16") => Precision::Bf16,
+        _ => Precision::F32,
+    };
+    let mut engine = Engine::with_precision(graph, threads, precision);
     let loss = engine.step(&weights, &batch, Loss::default()).loss;
     let mut times: Vec<f64> = (0..steps)
         .map(|_| {

@@ -1,6 +1,9 @@
-//! The stacked hourglass family: full, mobile and tiny, with any number of stacks.
+//! The stacked hourglass family: full, mobile and tiny, with any number of stacks and any widths.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::graph::{ConvLayer, Graph, Node, NodeId};
 
@@ -28,12 +31,45 @@ pub enum Residual {
     Relu,
 }
 
+/// Channels of the layers before the first hourglass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrontWidths {
+    /// Channels of the first convolution.
+    pub stem: usize,
+    /// Channels of the first two residual blocks.
+    pub blocks: usize,
+}
+
+/// A description that is no network.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// A number outside its range.
+    #[error("{what} is {found}: must be {expected}")]
+    Range {
+        /// What the number is.
+        what: String,
+        /// The number.
+        found: usize,
+        /// Its range in words.
+        expected: &'static str,
+    },
+    /// A width for a layer that does not exist, or whose width follows from others.
+    #[error(
+        "`{layer}` cannot have a width of its own: only heads (hg0_conv_1x1_1) and the first two \
+         convolutions of residual blocks (.._conv_1x1_1, .._conv_3x3_2) can"
+    )]
+    Layer {
+        /// The layer's name.
+        layer: String,
+    },
+}
+
 /// One member of the family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourglassConfig {
     /// Number of hourglasses, 1 or more.
     pub stacks: usize,
-    /// Channels of the hourglasses: 256, or 128 for tiny. A multiple of 4.
+    /// Channels of the hourglasses: 256, or 128 for tiny; the earlier projects' M.
     pub channels: usize,
     /// Depthwise-separable convolutions inside the residual blocks.
     pub mobile: bool,
@@ -45,6 +81,13 @@ pub struct HourglassConfig {
     /// What stands before the sum of a residual block.
     #[serde(default)]
     pub residual: Residual,
+    /// Channels before the first hourglass; without, 64 and half the hourglasses'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontWidths>,
+    /// Output channels of single layers, by name, where they are not the family's: half the block's
+    /// inside residual blocks, the hourglass's in heads. Pruning leaves such networks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub widths: BTreeMap<String, usize>,
 }
 
 impl HourglassConfig {
@@ -57,6 +100,8 @@ impl HourglassConfig {
             keypoints,
             form: Form::default(),
             residual: Residual::default(),
+            front: None,
+            widths: BTreeMap::new(),
         }
     }
 
@@ -76,11 +121,84 @@ impl HourglassConfig {
         }
     }
 
-    /// The model-type string of the earlier projects, for example `hg_s2_mobile_tiny_192_192`.
+    /// With the widths of a front of `n` and hourglasses of `m` channels: `n / 2` in the first
+    /// convolution, `n` in the two blocks after it, `m` from there on. 128 and 256 give the
+    /// family's full size.
+    pub fn with_widths(self, n: usize, m: usize) -> Self {
+        Self {
+            channels: m,
+            front: Some(FrontWidths {
+                stem: n / 2,
+                blocks: n,
+            }),
+            ..self
+        }
+    }
+
+    /// Channels before the first hourglass.
+    pub fn front_widths(&self) -> FrontWidths {
+        self.front.unwrap_or(FrontWidths {
+            stem: 64,
+            blocks: self.channels / 2,
+        })
+    }
+
+    /// Checks that the description stands for a network.
+    ///
+    /// # Errors
+    /// The first number out of its range, or the first width of a layer that cannot have one.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let range = |what: &str, found: usize, low: usize, expected: &'static str| match found < low
+        {
+            true => Err(ConfigError::Range {
+                what: what.to_owned(),
+                found,
+                expected,
+            }),
+            false => Ok(()),
+        };
+        let FrontWidths { stem, blocks } = self.front_widths();
+        range("the number of stacks", self.stacks, 1, "1 or more")?;
+        range("the number of keypoints", self.keypoints, 1, "1 or more")?;
+        range("the number of channels", self.channels, 2, "2 or more")?;
+        range("the stem's number of channels", stem, 1, "1 or more")?;
+        range("the front's number of channels", blocks, 2, "2 or more")?;
+        if self.widths.is_empty() {
+            return Ok(());
+        }
+        let layers = self.graph().layers;
+        for (name, &width) in &self.widths {
+            range(&format!("the width of `{name}`"), width, 1, "1 or more")?;
+            let inner = name.ends_with("_conv_1x1_1") || name.ends_with("_conv_3x3_2");
+            let known = layers.iter().any(|layer| layer.name == *name);
+            if !inner || !known || name == STEM {
+                return Err(ConfigError::Layer {
+                    layer: name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The model-type string of the earlier projects, for example `hg_s2_mobile_tiny_192_192`;
+    /// with other widths than theirs `c` and the number of channels stands in place of `tiny`, and
+    /// `pruned` before the size where single layers differ.
     pub fn model_type(&self, height: usize, width: usize) -> String {
         let mobile = if self.mobile { "mobile_" } else { "" };
-        let tiny = if self.channels == 128 { "tiny_" } else { "" };
-        format!("hg_s{}_{mobile}{tiny}{height}_{width}", self.stacks)
+        let channels = match self.channels {
+            256 => String::new(),
+            128 => "tiny_".to_owned(),
+            other => format!("c{other}_"),
+        };
+        let pruned = if self.widths.is_empty() {
+            ""
+        } else {
+            "pruned_"
+        };
+        format!(
+            "hg_s{}_{mobile}{channels}{pruned}{height}_{width}",
+            self.stacks
+        )
     }
 
     /// The network as a graph. Heatmaps have a quarter of the picture's size; the picture's sides
@@ -94,12 +212,20 @@ impl HourglassConfig {
     }
 }
 
+/// The first convolution.
+const STEM: &str = "front_conv_1x1_1";
+
 struct Builder<'a> {
     config: &'a HourglassConfig,
     graph: Graph,
 }
 
 impl Builder<'_> {
+    /// Output channels of a layer that may have a width of its own.
+    fn width(&self, name: &str, family: usize) -> usize {
+        self.config.widths.get(name).copied().unwrap_or(family)
+    }
+
     /// A 1×1, 3×3 or 7×7 convolution with BatchNorm and, on request, ReLU.
     fn conv(
         &mut self,
@@ -182,9 +308,14 @@ impl Builder<'_> {
         self.conv(input, name, inputs, outputs, kernel, relu)
     }
 
-    /// Residual block: 1×1 to half the channels, 3×3, 1×1 to all channels, plus the skip.
+    /// Residual block: 1×1 to half the channels, 3×3, 1×1 to all channels, plus the skip. The first
+    /// two may have widths of their own.
     fn bottleneck(&mut self, x: NodeId, name: &str, inputs: usize, outputs: usize) -> NodeId {
-        let half = outputs / 2;
+        let (first, second) = (format!("{name}_conv_1x1_1"), format!("{name}_conv_3x3_2"));
+        let (a, b) = (
+            self.width(&first, outputs / 2),
+            self.width(&second, outputs / 2),
+        );
         let relu = self.config.residual == Residual::Relu;
         let skip = if inputs == outputs {
             x
@@ -197,9 +328,9 @@ impl Builder<'_> {
             }
             skip
         };
-        let y = self.block_conv(x, &format!("{name}_conv_1x1_1"), inputs, half, 1, true);
-        let y = self.block_conv(y, &format!("{name}_conv_3x3_2"), half, half, 3, true);
-        let y = self.block_conv(y, &format!("{name}_conv_1x1_3"), half, outputs, 1, relu);
+        let y = self.block_conv(x, &first, inputs, a, 1, true);
+        let y = self.block_conv(y, &second, a, b, 3, true);
+        let y = self.block_conv(y, &format!("{name}_conv_1x1_3"), b, outputs, 1, relu);
         self.graph.push(Node::Add { a: skip, b: y })
     }
 
@@ -234,19 +365,22 @@ impl Builder<'_> {
 
     fn build(mut self) -> Graph {
         let (c, k) = (self.config.channels, self.config.keypoints);
-        let x = self.conv(0, "front_conv_1x1_1", 3, 64, 7, true);
-        let x = self.bottleneck(x, "front_residual_1", 64, c / 2);
+        let FrontWidths { stem, blocks } = self.config.front_widths();
+        let x = self.conv(0, STEM, 3, stem, 7, true);
+        let x = self.bottleneck(x, "front_residual_1", stem, blocks);
         let x = self.graph.push(Node::MaxPool { input: x });
-        let x = self.bottleneck(x, "front_residual_2", c / 2, c / 2);
-        let mut x = self.bottleneck(x, "front_residual_3", c / 2, c);
+        let x = self.bottleneck(x, "front_residual_2", blocks, blocks);
+        let mut x = self.bottleneck(x, "front_residual_3", blocks, c);
         for i in 0..self.config.stacks {
             let y = self.hourglass(x, i);
-            let head = self.conv(y, &format!("hg{i}_conv_1x1_1"), c, c, 1, true);
-            let heatmaps = self.linear(head, &format!("hg{i}_conv_1x1_predict"), c, k);
+            let head_name = format!("hg{i}_conv_1x1_1");
+            let h = self.width(&head_name, c);
+            let head = self.conv(y, &head_name, c, h, 1, true);
+            let heatmaps = self.linear(head, &format!("hg{i}_conv_1x1_predict"), h, k);
             self.graph.outputs.push(heatmaps);
             // After the last stack nothing would read these.
             if i + 1 < self.config.stacks {
-                let a = self.linear(head, &format!("hg{i}_conv_1x1_2"), c, c);
+                let a = self.linear(head, &format!("hg{i}_conv_1x1_2"), h, c);
                 let b = self.linear(heatmaps, &format!("hg{i}_conv_1x1_3"), k, c);
                 let sum = self.graph.push(Node::Add { a, b });
                 x = self.graph.push(Node::Add { a: x, b: sum });
@@ -335,6 +469,65 @@ mod tests {
             // The lean form has no layer that only an earlier output needs.
             assert_eq!(kept, (0..graph.layers.len()).collect::<Vec<_>>());
         }
+    }
+
+    /// N and M as in the pytorch-stacked-hourglass project, whose README gives 6.73, 1.96 and 0.501
+    /// million parameters for 2 stacks of the original architecture. Ours has other blocks in the
+    /// hourglass; the widths take the same share of the parameters away.
+    #[test]
+    fn widths_shrink_as_published() {
+        let count = |n, m| classic(HourglassConfig::full(16).with_widths(n, m)).parameters();
+        assert_eq!(
+            count(128, 256),
+            classic(HourglassConfig::full(16)).parameters()
+        );
+        let share = |n, m| count(n, m) as f64 / count(128, 256) as f64;
+        for (n, m, published) in [(128, 128, 1.96 / 6.73), (64, 64, 0.501 / 6.73)] {
+            let share = share(n, m);
+            assert!(
+                (share / published - 1.0).abs() < 0.1,
+                "{n} {m}: {share} {published}"
+            );
+        }
+    }
+
+    #[test]
+    fn single_layers_may_have_widths_of_their_own() {
+        let narrow = |name: &str, width| HourglassConfig {
+            widths: BTreeMap::from([(name.to_owned(), width)]),
+            ..HourglassConfig::mobile(16)
+        };
+        let plain = HourglassConfig::mobile(16).graph();
+        // 1×1 from 256 with BatchNorm, depthwise 3×3, and the pointwise that reads it.
+        let config = narrow("hg1_upsample_f2_merged_conv_1x1_1", 104);
+        assert_eq!(config.check(), Ok(()));
+        let saved = plain.parameters() - config.graph().parameters();
+        assert_eq!(saved, 24 * (256 + 2 + 9 + 128));
+        let config = narrow("hg0_conv_1x1_1", 200);
+        assert_eq!(config.check(), Ok(()));
+        let saved = plain.parameters() - config.graph().parameters();
+        assert_eq!(saved, 56 * (256 + 2 + 16 + 256));
+        assert_eq!(config.model_type(256, 256), "hg_s2_mobile_pruned_256_256");
+        for (name, width) in [
+            ("front_conv_1x1_1", 32),
+            ("hg0_conv_1x1_predict", 8),
+            ("hg2_conv_1x1_1", 8),
+            ("hg0_downsample_1_conv_1x1_3", 64),
+            ("hg0_conv_1x1_1", 0),
+        ] {
+            let error = narrow(name, width).check().unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    /// Files that were written before there were widths read as before, and without widths files
+    /// look as before.
+    #[test]
+    fn descriptions_without_widths_are_as_they_were() {
+        let old = r#"{"stacks":2,"channels":128,"mobile":true,"keypoints":16,"form":"lean","residual":"linear"}"#;
+        let config: HourglassConfig = serde_json::from_str(old).unwrap();
+        assert_eq!(config, HourglassConfig::tiny(16));
+        assert_eq!(serde_json::to_string(&config).unwrap(), old);
     }
 
     #[test]

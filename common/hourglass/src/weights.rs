@@ -42,7 +42,7 @@ pub struct LayerGradient {
 
 impl LayerGradient {
     /// Adds every value of `other`, statistics included.
-    pub(crate) fn add(&mut self, other: &LayerGradient) {
+    pub fn add(&mut self, other: &LayerGradient) {
         fn add(into: &mut [f32], from: &[f32]) {
             for (i, f) in into.iter_mut().zip(from) {
                 *i += f;
@@ -58,6 +58,24 @@ impl LayerGradient {
             add(&mut a.mean, &b.mean);
             add(&mut a.variance, &b.variance);
         }
+    }
+
+    /// Multiplies the gradients; the statistics stay.
+    pub fn scale(&mut self, factor: f32) {
+        let bias = self.bias.iter_mut().flatten();
+        let norm = self.norm.iter_mut();
+        let norm = norm.flat_map(|n| n.gamma.iter_mut().chain(&mut n.beta));
+        let all = self.weight.iter_mut().chain(bias).chain(norm);
+        all.for_each(|value| *value *= factor);
+    }
+
+    /// The sum of the gradients' squares.
+    pub fn square_sum(&self) -> f64 {
+        let sum = |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+        let norm = self.norm.as_ref();
+        sum(&self.weight)
+            + self.bias.as_deref().map_or(0.0, sum)
+            + norm.map_or(0.0, |n| sum(&n.gamma) + sum(&n.beta))
     }
 }
 
@@ -122,4 +140,53 @@ pub fn random_weights(graph: &Graph, normal: &mut impl Normal) -> Vec<LayerWeigh
         .iter()
         .map(|layer| LayerWeights::random(layer, normal))
         .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cpu::tests::noise;
+    use crate::{Engine, HourglassConfig};
+
+    /// Random values with statistics as after a training.
+    pub fn trained(config: &HourglassConfig) -> Vec<LayerWeights> {
+        let values = noise(200_003, 5);
+        let mut values = values.iter().copied().cycle();
+        let mut next = move || values.next().unwrap_or_default() * 1.7;
+        let mut weights = random_weights(&config.graph(), &mut next);
+        for layer in &mut weights {
+            if let Some(norm) = &mut layer.norm {
+                norm.gamma.iter_mut().for_each(|v| *v += 0.3 * next());
+                norm.beta.iter_mut().for_each(|v| *v = 0.3 * next());
+                norm.mean.iter_mut().for_each(|v| *v = 0.3 * next());
+                let variances = norm.variance.iter_mut();
+                variances.for_each(|v| *v += 0.5 * next().abs());
+            }
+            if let Some(bias) = &mut layer.bias {
+                bias.iter_mut().for_each(|v| *v = 0.3 * next());
+            }
+        }
+        weights
+    }
+
+    /// Heatmaps of every stack for the same two pictures of noise.
+    pub fn heatmaps(config: &HourglassConfig, weights: &[LayerWeights]) -> Vec<Vec<f32>> {
+        let images = noise(2 * 32 * 64 * 3, 9);
+        let graph = config.graph();
+        let outputs = graph.outputs.clone();
+        let maps = outputs.iter().map(|&output| {
+            let mut graph = graph.clone();
+            graph.outputs = vec![output];
+            Engine::new(graph, 1).forward(weights, &images, (32, 64))
+        });
+        maps.collect()
+    }
+
+    /// Largest difference in units of the largest value of `a`.
+    pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        let size = a.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let pairs = a.iter().zip(b);
+        pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / size
+    }
 }

@@ -3,6 +3,8 @@
 //! The card is JSON in `metadata_props` under [`CARD_KEY`]. Fields that a reader does not know are
 //! passed over, so later versions may add some; a change of meaning raises [`CARD_VERSION`].
 
+use std::collections::BTreeMap;
+
 use pose::{Bone, FlipAxis, FlipPair, KeypointSet, Rgb};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,13 @@ pub struct Architecture {
     /// Channels of the residual stream.
     #[serde(default)]
     pub channels: usize,
+    /// Channels of the first convolution and of the residual blocks before the first hourglass,
+    /// where they are not the family's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<[usize; 2]>,
+    /// Output channels of single layers, by name, where they are not the family's: after pruning.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub widths: BTreeMap<String, usize>,
 }
 
 /// Two keypoints that change places in a mirror.

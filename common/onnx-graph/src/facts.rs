@@ -46,6 +46,58 @@ pub struct ValueFacts {
     pub shape: Vec<Dimension>,
 }
 
+/// Figures about one node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NodeFacts {
+    /// Its name, or where that is empty its operator and first output.
+    pub name: String,
+    /// Its operator, for example `Conv`.
+    pub operator: String,
+    /// Names of the values that it reads; empty where an optional one is left out.
+    pub inputs: Vec<String>,
+    /// Names of the values that it writes.
+    pub outputs: Vec<String>,
+    /// Shape of the first value that it writes, with 1 for symbolic dimensions; empty when it is
+    /// not known.
+    pub shape: Vec<usize>,
+    /// Shape of its weights, for operators that have some.
+    pub weight_shape: Vec<usize>,
+    /// Weights and biases that it reads, counted as in [`GraphFacts::parameters`]. What several
+    /// nodes read counts at each.
+    pub parameters: u64,
+    /// Multiply-adds for one picture; none when a shape is not known.
+    pub macs: Option<u64>,
+}
+
+impl NodeFacts {
+    /// Collects the figures of every node, in the order of the file.
+    pub fn of(model: &Model) -> Vec<NodeFacts> {
+        let graph = model.graph();
+        let shapes = infer_shapes(graph, |_, _, _| 1);
+        let constants = Constants::of(graph);
+        let facts = |node: &NodeProto| {
+            let weight = parameter_roles(&node.op_type).first();
+            let weight = weight.and_then(|&index| shapes.get(node.input_at(index)?));
+            NodeFacts {
+                name: node.label(),
+                operator: node.op_type.clone(),
+                inputs: node.input.clone(),
+                outputs: node.output.clone(),
+                shape: node
+                    .output
+                    .first()
+                    .and_then(|name| shapes.get(name))
+                    .unwrap_or_default()
+                    .to_vec(),
+                weight_shape: weight.unwrap_or_default().to_vec(),
+                parameters: constants.parameters(node).map(|(_, count)| count).sum(),
+                macs: multiply_adds(node, &shapes),
+            }
+        };
+        graph.node.iter().map(facts).collect()
+    }
+}
+
 impl GraphFacts {
     /// Collects the figures. Symbolic dimensions count as 1.
     pub fn of(model: &Model) -> GraphFacts {
@@ -128,43 +180,65 @@ fn multiply_adds(node: &NodeProto, shapes: &Shapes) -> Option<u64> {
 
 /// Elements of the constants that nodes take as weights, biases, scales or shifts, each once.
 fn count_parameters(graph: &GraphProto) -> u64 {
-    let mut sizes: HashMap<&str, u64> = HashMap::new();
-    let mut size = |name, tensor: &TensorProto| {
-        if let Ok(count) = tensor.element_count() {
-            sizes.insert(name, count as u64);
-        }
-    };
-    for tensor in &graph.initializer {
-        size(tensor.name.as_str(), tensor);
+    let constants = Constants::of(graph);
+    let nodes = graph.node.iter();
+    let counted: HashMap<&str, u64> = nodes.flat_map(|node| constants.parameters(node)).collect();
+    counted.values().sum()
+}
+
+/// Which inputs of an operator are weights, biases, scales or shifts.
+fn parameter_roles(operator: &str) -> &'static [usize] {
+    match operator {
+        "Conv"
+        | "ConvTranspose"
+        | "Gemm"
+        | "BatchNormalization"
+        | "InstanceNormalization"
+        | "LayerNormalization" => &[1, 2],
+        "ConvInteger" | "MatMul" | "MatMulInteger" | "PRelu" => &[1],
+        "QLinearConv" => &[3, 8],
+        "QLinearMatMul" => &[3],
+        _ => &[],
     }
-    let mut makers: HashMap<&str, &NodeProto> = HashMap::new();
-    for node in &graph.node {
-        for output in &node.output {
-            makers.insert(output, node);
-        }
-        if let (Some(tensor), Some(output)) = (node.tensor("value"), node.output.first()) {
-            size(output.as_str(), tensor);
-        }
-    }
-    let mut counted: HashSet<&str> = HashSet::new();
-    for node in &graph.node {
-        let roles: &[usize] = match node.op_type.as_str() {
-            "Conv"
-            | "ConvTranspose"
-            | "Gemm"
-            | "BatchNormalization"
-            | "InstanceNormalization"
-            | "LayerNormalization" => &[1, 2],
-            "ConvInteger" | "MatMul" | "MatMulInteger" | "PRelu" => &[1],
-            "QLinearConv" => &[3, 8],
-            "QLinearMatMul" => &[3],
-            _ => &[],
+}
+
+/// The constants of a graph and their sizes.
+struct Constants<'a> {
+    sizes: HashMap<&'a str, u64>,
+    makers: HashMap<&'a str, &'a NodeProto>,
+}
+
+impl<'a> Constants<'a> {
+    fn of(graph: &'a GraphProto) -> Self {
+        let mut sizes: HashMap<&str, u64> = HashMap::new();
+        let mut size = |name, tensor: &TensorProto| {
+            if let Ok(count) = tensor.element_count() {
+                sizes.insert(name, count as u64);
+            }
         };
-        for name in roles.iter().filter_map(|&index| node.input_at(index)) {
-            counted.extend(constant_behind(name, &makers, &sizes));
+        for tensor in &graph.initializer {
+            size(tensor.name.as_str(), tensor);
         }
+        let mut makers: HashMap<&str, &NodeProto> = HashMap::new();
+        for node in &graph.node {
+            for output in &node.output {
+                makers.insert(output, node);
+            }
+            if let (Some(tensor), Some(output)) = (node.tensor("value"), node.output.first()) {
+                size(output.as_str(), tensor);
+            }
+        }
+        Self { sizes, makers }
     }
-    counted.iter().filter_map(|name| sizes.get(name)).sum()
+
+    /// Name and number of elements of every constant that a node takes as a parameter.
+    fn parameters(&self, node: &'a NodeProto) -> impl Iterator<Item = (&'a str, u64)> {
+        let roles = parameter_roles(&node.op_type).iter();
+        roles.filter_map(|&index| {
+            let name = constant_behind(node.input_at(index)?, &self.makers, &self.sizes)?;
+            Some((name, *self.sizes.get(name)?))
+        })
+    }
 }
 
 /// Follows a value back through operators that only restore or move it, up to a constant.

@@ -7,7 +7,7 @@
 //!   themselves, with constructors and accessors for attributes, tensors and values.
 //! - [`AtomicFile`], [`write_atomically`]: files that nobody ever sees half of.
 //! - [`check_order`], [`sort_nodes`]: ONNX's rule of topological order.
-//! - [`infer_shapes`], [`GraphFacts`]: the shape of every value; parameters, multiplications and
+//! - [`infer_shapes`], [`GraphFacts`], [`NodeFacts`]: the shape of every value; parameters, multiplications and
 //!   operators of a model.
 
 #![forbid(unsafe_code)]
@@ -36,7 +36,7 @@ pub use card::{
 };
 pub use data_type::DataType;
 pub use error::OnnxError;
-pub use facts::{GraphFacts, ValueFacts};
+pub use facts::{GraphFacts, NodeFacts, ValueFacts};
 pub use model::{Model, read_model_file};
 pub use order::{check_order, sort_nodes};
 pub use proto::{

@@ -25,6 +25,7 @@ fn card() -> ModelCard {
             variant: "mobile-tiny".into(),
             stacks: 2,
             channels: 128,
+            ..Architecture::default()
         },
         keypoints: vec![],
         flip_pairs: vec![],

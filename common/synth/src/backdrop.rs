@@ -39,6 +39,41 @@ pub enum Background {
     Clutter,
 }
 
+/// [`Background`] without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum BackgroundKind {
+    Room,
+    Land,
+    Street,
+    Paper,
+    Clutter,
+}
+
+impl BackgroundKind {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, BackgroundKind); 5] = [
+        ("room", BackgroundKind::Room),
+        ("land", BackgroundKind::Land),
+        ("street", BackgroundKind::Street),
+        ("paper", BackgroundKind::Paper),
+        ("clutter", BackgroundKind::Clutter),
+    ];
+}
+
+impl Background {
+    /// Which kind it is.
+    pub fn kind(&self) -> BackgroundKind {
+        match self {
+            Background::Room { .. } => BackgroundKind::Room,
+            Background::Land => BackgroundKind::Land,
+            Background::Street => BackgroundKind::Street,
+            Background::Paper => BackgroundKind::Paper,
+            Background::Clutter => BackgroundKind::Clutter,
+        }
+    }
+}
+
 /// Background, floor and their colours (linear RGB albedo).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backdrop {
@@ -69,6 +104,19 @@ pub(crate) struct Hit {
 }
 
 impl Backdrop {
+    /// Surroundings of one of these kinds, of any when there are none.
+    pub(crate) fn random_of(kinds: &[BackgroundKind], random: &mut Random) -> Backdrop {
+        let mut backdrop = Backdrop::random(random);
+        // Every kind comes up at least once in ten times.
+        for _ in 0..500 {
+            if kinds.is_empty() || kinds.contains(&backdrop.background.kind()) {
+                break;
+            }
+            backdrop = Backdrop::random(random);
+        }
+        backdrop
+    }
+
     /// Surroundings as they come.
     pub fn random(random: &mut Random) -> Backdrop {
         let background = match random.index(10) {
@@ -207,6 +255,7 @@ impl Backdrop {
         let seed = self.grain;
         // A pattern of period d vanishes when a pixel covers more than a third of it.
         let fade = |period: f32| 1.0 - smoothstep(0.15, 0.6, grain / period);
+        let fine = |p: Vec3, share: f32| faded(p, seed, share);
         match self.floor {
             Floor::Planks => {
                 let row = (p.x / 0.14).floor();
@@ -228,20 +277,20 @@ impl Backdrop {
                 base * (tone + 0.1 * fractal(p * 9.0, 2, seed))
                     * (1.0 - 0.4 * (1.0 - joint) * fade(0.1))
             }
-            Floor::Carpet => base * (1.0 + 0.12 * noise(p * 160.0, seed) * fade(0.01)),
+            Floor::Carpet => base * (1.0 + 0.12 * fine(p * 160.0, fade(0.01))),
             Floor::Grass => {
-                let blades = noise(p * Vec3::new(140.0, 1.0, 50.0), seed) * fade(0.02);
+                let blades = fine(p * Vec3::new(140.0, 1.0, 50.0), fade(0.02));
                 let tufts = fractal(p * 5.0, 3, seed) * fade(0.4);
                 let wide = fractal(p * 0.6, 2, seed ^ 3);
                 base * (1.0 + 0.45 * blades + 0.4 * tufts + 0.25 * wide).max(0.2)
             }
             Floor::Asphalt => {
-                let stone = noise(p * 150.0, seed) * fade(0.01);
+                let stone = fine(p * 150.0, fade(0.01));
                 base * (1.0 + 0.3 * stone + 0.15 * fractal(p * 1.3, 3, seed))
             }
             Floor::Sand => {
                 let ripple = fractal(p * Vec3::new(4.0, 1.0, 9.0), 3, seed) * fade(0.3);
-                base * (1.0 + 0.12 * ripple + 0.1 * noise(p * 200.0, seed) * fade(0.01))
+                base * (1.0 + 0.12 * ripple + 0.1 * fine(p * 200.0, fade(0.01)))
             }
         }
     }
@@ -250,6 +299,7 @@ impl Backdrop {
         let seed = self.grain ^ (number as u32 * 77);
         let across = if number == 2 { p.z } else { p.x };
         let fade = |period: f32| 1.0 - smoothstep(0.15, 0.6, grain / period);
+        let fine = |p: Vec3, share: f32| faded(p, seed, share);
         match self.background {
             Background::Street => {
                 // Storeys of windows; every house has its own tone.
@@ -297,12 +347,12 @@ impl Backdrop {
                     let joint = u < 0.05 || v < 0.14;
                     let brick = Vec3::new(0.36, 0.15, 0.09)
                         * (0.65 + 0.6 * cell(shifted, row, seed))
-                        * (1.0 + 0.2 * noise(p * 90.0, seed) * fade(0.02));
+                        * (1.0 + 0.2 * fine(p * 90.0, fade(0.02)));
                     let mortar = Vec3::splat(0.35);
                     let mean = brick.lerp(mortar, 0.18);
                     return mean.lerp(if joint { mortar } else { brick }, fade(0.06));
                 }
-                let plaster = 0.03 * noise(p * 110.0, seed) * fade(0.02);
+                let plaster = 0.03 * fine(p * 110.0, fade(0.02));
                 self.color * (1.0 + plaster + 0.06 * fractal(p * 1.1, 3, seed))
             }
         }
@@ -340,6 +390,15 @@ impl Backdrop {
             });
         }
         None
+    }
+}
+
+/// A share of the noise, which is not looked up where nothing of it is left.
+fn faded(p: Vec3, seed: u32, share: f32) -> f32 {
+    if share > 0.0 {
+        noise(p, seed) * share
+    } else {
+        0.0
     }
 }
 

@@ -52,6 +52,20 @@ pub enum SynthError {
         /// The encoder's reason.
         source: image::ImageError,
     },
+    /// The annotations could not be written.
+    #[error(transparent)]
+    Dataset(#[from] dataset::DatasetError),
+    /// An animation could not be encoded.
+    #[error("{path}: cannot encode the animation: {source}")]
+    Animation {
+        /// The file.
+        path: PathBuf,
+        /// The encoder's reason.
+        source: gif::EncodingError,
+    },
+    /// Options that do not go together.
+    #[error("{0}")]
+    Options(&'static str),
 }
 
 impl SynthError {

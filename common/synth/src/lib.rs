@@ -16,7 +16,8 @@
 //! }
 //! ```
 //!
-//! [`write_dataset`] fills a folder with pictures and an `annotations.json`.
+//! [`MovingScene`] gives the frames of clips. [`write_dataset`] fills a folder with pictures and
+//! their annotations, in any format that [`dataset`] writes.
 //!
 //! MakeHuman's files are not part of this project: [`MakeHuman::load`] takes the folder
 //! `makehuman/data` of <https://github.com/makehumancommunity/makehuman>, all of it CC0.
@@ -35,6 +36,7 @@ mod error;
 mod figure;
 mod light;
 mod material;
+mod moving;
 mod noise;
 mod outfit;
 mod paint;
@@ -48,23 +50,25 @@ mod scene;
 mod segment;
 mod writer;
 
-pub use backdrop::{Backdrop, Background, Floor};
+pub use backdrop::{Backdrop, Background, BackgroundKind, Floor};
 pub use body::{Body, BuiltIn, MakeHuman, Shape};
 pub use bvh::Clip;
 pub use camera::Camera;
+pub use dataset::{Format, Target};
 pub use error::SynthError;
 pub use figure::{
     Anchor, Chart, Figure, KEYPOINT_NAMES, KEYPOINTS, Layer, Posed, Triangle, Vertex,
 };
 pub use light::Light;
-pub use outfit::{Cloth, HairCut, Outfit, Pattern};
+pub use moving::MovingScene;
+pub use outfit::{Cloth, HairCut, Outfit, Pattern, Wardrobe};
 pub use random::Random;
 pub use random_pose::random_pose;
 pub use rig::{Bone, BoneMotion, Drive, INFLUENCES, Rig, SkinWeights, skin};
 pub use sample::{Keypoint, Sample, Visibility};
-pub use scene::{Block, Finish, Person, Scene, SceneOptions};
+pub use scene::{Block, Finish, LightKind, Person, Scene, SceneOptions};
 pub use segment::{Pose, SEGMENTS, Segment};
-pub use writer::{DatasetOptions, picture_seed, write_dataset, write_jpeg};
+pub use writer::{ClipOptions, DatasetOptions, picture_seed, write_dataset, write_jpeg};
 
 /// Draws the scene of a seed: the same bytes on every run.
 pub fn render(body: &dyn Body, seed: u64, options: &SceneOptions) -> Sample {

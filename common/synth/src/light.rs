@@ -1,6 +1,6 @@
 //! Sun or lamp, sky and bounce; shadows by depth maps, one for the sun and a dome of small ones.
 
-use crate::noise::smoothstep;
+use crate::noise::{floor, smoothstep};
 use crate::raster::cover;
 use glam::Vec3;
 
@@ -40,6 +40,8 @@ struct DepthMap {
     center: Vec3,
     radius: f32,
     size: usize,
+    /// Cells in a metre.
+    scale: f32,
     /// Largest coordinate towards the light, per cell.
     nearest: Vec<f32>,
 }
@@ -61,6 +63,7 @@ impl DepthMap {
             center,
             radius,
             size,
+            scale: 0.5 * size as f32 / radius,
             nearest: vec![f32::NEG_INFINITY; size * size],
         };
         let cells: Vec<Vec3> = positions.iter().map(|&p| map.cell(p)).collect();
@@ -78,10 +81,9 @@ impl DepthMap {
 
     fn cell(&self, p: Vec3) -> Vec3 {
         let d = p - self.center;
-        let scale = 0.5 * self.size as f32 / self.radius;
         Vec3::new(
-            (d.dot(self.u) + self.radius) * scale,
-            (d.dot(self.v) + self.radius) * scale,
+            (d.dot(self.u) + self.radius) * self.scale,
+            (d.dot(self.v) + self.radius) * self.scale,
             d.dot(self.towards),
         )
     }
@@ -106,9 +108,9 @@ impl DepthMap {
         }
         let mut seen = 0;
         for row in -2..=2 {
-            let y = (cell.y + row as f32 * 0.5 * reach).floor() as i32;
+            let y = floor(cell.y + row as f32 * 0.5 * reach) as i32;
             for column in -2..=2 {
-                let x = (cell.x + column as f32 * 0.5 * reach).floor() as i32;
+                let x = floor(cell.x + column as f32 * 0.5 * reach) as i32;
                 seen += i32::from(self.at(x, y) <= cell.z + bias);
             }
         }
@@ -120,7 +122,12 @@ impl DepthMap {
     fn visible_smooth(&self, p: Vec3, bias: f32) -> f32 {
         let cell = self.cell(p);
         let (fx, fy) = (cell.x - 0.5, cell.y - 0.5);
-        let (x, y) = (fx.floor(), fy.floor());
+        let size = self.size as f32;
+        // Beside the map there is nothing.
+        if !(fx > -1.0 && fy > -1.0 && fx < size && fy < size) {
+            return 1.0;
+        }
+        let (x, y) = (floor(fx), floor(fy));
         let (tx, ty) = (fx - x, fy - y);
         let at = |dx: i32, dy: i32| -> f32 {
             let gap = self.at(x as i32 + dx, y as i32 + dy) - cell.z - bias;

@@ -1,7 +1,7 @@
 //! How skin, eyes, hair and cloth reflect light, place by place.
 
 use crate::figure::{Chart, Layer};
-use crate::noise::{fractal, noise, smoothstep};
+use crate::noise::{fractal, fractal_slope, noise, smoothstep};
 use crate::outfit::{Cloth, HairCut, Outfit, Pattern, Piece};
 use glam::Vec3;
 
@@ -155,20 +155,14 @@ impl Outfit {
             }
         };
         let weave = 1.0 + 0.07 * noise(rest * 420.0, self.grain ^ 1);
-        let at = |shift: Vec3| {
-            let p = rest * Vec3::new(6.0, 13.0, 6.0) + shift;
-            // Long ridges, as folds are.
-            fractal(p, 2, self.grain ^ 2)
-        };
-        let e = 0.15;
-        let here = at(Vec3::ZERO);
-        let slope = Vec3::new(at(Vec3::X * e), at(Vec3::Y * e), at(Vec3::Z * e)) - here;
+        // Long ridges, as folds are.
+        let slope = fractal_slope(rest * Vec3::new(6.0, 13.0, 6.0), 2, self.grain ^ 2);
         Material {
             albedo: cloth.color.lerp(cloth.second, share.clamp(0.0, 1.0)) * weave,
             gloss: 0.015,
             exponent: 8.0,
             wrap: 0.08,
-            bump: slope * (-0.34 * folds / e),
+            bump: slope * (-0.34 * folds),
         }
     }
 }

@@ -107,6 +107,51 @@ fn hairline(head: Vec3) -> f32 {
     head.y - line
 }
 
+/// What clothes are chosen from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wardrobe {
+    /// Everything.
+    #[default]
+    Any,
+    /// One colour each, without patterns.
+    Plain,
+    /// Short sleeves and shorts, as sportspeople wear them.
+    Sport,
+    /// Long sleeves and trousers.
+    Long,
+}
+
+impl Wardrobe {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Wardrobe); 4] = [
+        ("any", Wardrobe::Any),
+        ("plain", Wardrobe::Plain),
+        ("sport", Wardrobe::Sport),
+        ("long", Wardrobe::Long),
+    ];
+
+    /// Changes clothes that were chosen from everything.
+    pub(crate) fn dress(self, outfit: &mut Outfit, random: &mut Random) {
+        match self {
+            Wardrobe::Any => {}
+            Wardrobe::Plain => {
+                outfit.top.pattern = Pattern::Plain;
+                outfit.bottom.pattern = Pattern::Plain;
+            }
+            Wardrobe::Sport => {
+                outfit.sleeve = *random.pick(&[0.02, 0.42, 0.5, 0.6]);
+                outfit.leg = random.range(0.45, 1.05);
+                outfit.skirt = None;
+            }
+            Wardrobe::Long => {
+                outfit.sleeve = *random.pick(&[1.9, 1.92, 1.95]);
+                outfit.leg = random.range(1.8, 1.96);
+                outfit.skirt = None;
+            }
+        }
+    }
+}
+
 impl Outfit {
     /// Clothes as they come.
     pub fn random(random: &mut Random) -> Outfit {

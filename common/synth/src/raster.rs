@@ -1,5 +1,6 @@
 //! Z-buffered triangles.
 
+use crate::noise::{ceil, floor};
 use glam::Vec3;
 
 /// No triangle.
@@ -17,20 +18,20 @@ pub(crate) fn cover(
     mut put: impl FnMut(usize, usize, [f32; 3]),
 ) {
     let [a, b, c] = corners;
-    let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
-    if area == 0.0 || !area.is_finite() {
-        return;
-    }
     let low_x = a.x.min(b.x).min(c.x);
     let high_x = a.x.max(b.x).max(c.x);
     let low_y = a.y.min(b.y).min(c.y);
     let high_y = a.y.max(b.y).max(c.y);
     // Saturating casts: negative goes to 0.
-    let x0 = (low_x - 0.5).ceil() as usize;
-    let x1 = (((high_x - 0.5).floor() + 1.0) as usize).min(width);
-    let y0 = ((low_y - 0.5).ceil() as usize).max(rows.0);
-    let y1 = (((high_y - 0.5).floor() + 1.0) as usize).min(rows.1);
+    let x0 = ceil(low_x - 0.5) as usize;
+    let x1 = ((floor(high_x - 0.5) + 1.0) as usize).min(width);
+    let y0 = (ceil(low_y - 0.5) as usize).max(rows.0);
+    let y1 = ((floor(high_y - 0.5) + 1.0) as usize).min(rows.1);
     if x0 >= x1 || y0 >= y1 {
+        return;
+    }
+    let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
+    if area == 0.0 || !area.is_finite() {
         return;
     }
     let inverse = 1.0 / area;

@@ -1,12 +1,12 @@
 //! Everything in a picture, and how scenes are drawn by lot.
 
-use crate::backdrop::Backdrop;
+use crate::backdrop::{Backdrop, BackgroundKind};
 use crate::body::Body;
 use crate::bvh::Clip;
 use crate::camera::Camera;
 use crate::figure::{Figure, KEYPOINTS};
 use crate::light::Light;
-use crate::outfit::Outfit;
+use crate::outfit::{Outfit, Wardrobe};
 use crate::random::Random;
 use crate::random_pose::random_pose;
 use crate::segment::Pose;
@@ -76,6 +76,26 @@ pub struct Scene {
     pub dome: usize,
 }
 
+/// How the sun or lamp shines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LightKind {
+    /// Strong, with hard shadows.
+    Sunny,
+    /// Neither strong nor weak.
+    Mild,
+    /// Hardly at all: light from everywhere.
+    Overcast,
+}
+
+impl LightKind {
+    /// All of them.
+    pub const ALL: [(&'static str, LightKind); 3] = [
+        ("sunny", LightKind::Sunny),
+        ("mild", LightKind::Mild),
+        ("overcast", LightKind::Overcast),
+    ];
+}
+
 /// What to draw by lot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SceneOptions {
@@ -89,6 +109,14 @@ pub struct SceneOptions {
     pub occluders: f32,
     /// Share of poses from recorded motions, when the body has any.
     pub recorded: f32,
+    /// The most people in a picture; there is always one.
+    pub people: usize,
+    /// The backgrounds to choose from; all when empty.
+    pub backgrounds: Vec<BackgroundKind>,
+    /// The kinds of light to choose from; all when empty.
+    pub lights: Vec<LightKind>,
+    /// What to choose clothes from.
+    pub wardrobe: Wardrobe,
 }
 
 impl Default for SceneOptions {
@@ -99,6 +127,10 @@ impl Default for SceneOptions {
             supersampling: 2,
             occluders: 0.2,
             recorded: 0.5,
+            people: 1,
+            backgrounds: Vec::new(),
+            lights: Vec::new(),
+            wardrobe: Wardrobe::Any,
         }
     }
 }
@@ -107,22 +139,61 @@ impl Scene {
     /// The scene of a seed. The same seed, body and options give the same scene.
     pub fn random(body: &dyn Body, seed: u64, options: &SceneOptions) -> Scene {
         let mut random = Random::new(seed);
-        let person = Person::random(body, options.recorded, &mut random.fork());
-        let backdrop = Backdrop::random(&mut random.fork());
-        let mut view = random.fork();
-        let posed = person.placed();
-        let (camera, eye_distance) = aim(&posed, options, &mut view);
+        let dressed = |random: &mut Random| {
+            let mut person = Person::random(body, options.recorded, random);
+            options.wardrobe.dress(&mut person.outfit, random);
+            person
+        };
+        let mut people = vec![dressed(&mut random.fork())];
+        let surroundings = Surroundings::new(&mut random, options);
+        if options.people > 1 {
+            let mut crowd = random.fork();
+            for _ in 0..crowd.index(options.people) {
+                let mut person = dressed(&mut crowd.fork());
+                person.at = place_beside(&people, &mut crowd);
+                people.push(person);
+            }
+        }
+        let points: Vec<Vec3> = people[0].placed().to_vec();
+        surroundings.around(people, &points, options)
+    }
+}
+
+/// What is drawn by lot for a scene besides its people, each from a stream of its own.
+pub(crate) struct Surroundings {
+    backdrop: Backdrop,
+    view: Random,
+    mood: Random,
+}
+
+impl Surroundings {
+    pub(crate) fn new(random: &mut Random, options: &SceneOptions) -> Surroundings {
+        Surroundings {
+            backdrop: Backdrop::random_of(&options.backgrounds, &mut random.fork()),
+            view: random.fork(),
+            mood: random.fork(),
+        }
+    }
+
+    /// The scene of these people, with a camera that has `points` well in view.
+    pub(crate) fn around(
+        mut self,
+        people: Vec<Person>,
+        points: &[Vec3],
+        options: &SceneOptions,
+    ) -> Scene {
+        let (camera, eye_distance) = aim(points, options, &mut self.view);
         let toward = Vec3::new(camera.eye.x, 0.0, camera.eye.z).normalize_or(Vec3::Z);
         let mut blocks = Vec::new();
-        if view.chance(options.occluders) {
-            blocks.push(occluder(toward, eye_distance, &mut view));
+        if self.view.chance(options.occluders) {
+            blocks.push(occluder(toward, eye_distance, &mut self.view));
         }
-        let mut mood = random.fork();
+        let mood = &mut self.mood;
         Scene {
             camera,
-            light: Light::random(toward, &mut mood),
-            backdrop,
-            people: vec![person],
+            light: Light::random_of(&options.lights, toward, mood),
+            backdrop: self.backdrop,
+            people,
             blocks,
             finish: Finish {
                 exposure: mood.range(0.75, 1.3),
@@ -135,6 +206,19 @@ impl Scene {
             dome: 16,
         }
     }
+}
+
+/// A place for one more person, mostly behind the first, not where somebody stands.
+pub(crate) fn place_beside(people: &[Person], random: &mut Random) -> Vec3 {
+    let mut place = Vec3::ZERO;
+    for _ in 0..20 {
+        let side = if random.chance(0.5) { 1.0 } else { -1.0 };
+        place = Vec3::new(side * random.range(0.4, 2.4), 0.0, random.range(-3.0, 0.4));
+        if people.iter().all(|p| (p.at - place).length() > 0.7) {
+            break;
+        }
+    }
+    place
 }
 
 impl Person {
@@ -241,6 +325,27 @@ fn occluder(toward: Vec3, distance: f32, random: &mut Random) -> Block {
 }
 
 impl Light {
+    /// Light of one of these kinds, of any when there are none.
+    pub(crate) fn random_of(kinds: &[LightKind], toward: Vec3, random: &mut Random) -> Light {
+        let mut light = Light::random(toward, random);
+        // Every kind comes up at least once in five times.
+        for _ in 0..200 {
+            if kinds.is_empty() || kinds.contains(&light.kind()) {
+                break;
+            }
+            light = Light::random(toward, random);
+        }
+        light
+    }
+
+    fn kind(&self) -> LightKind {
+        match self.sun_color.y {
+            ..0.4 => LightKind::Overcast,
+            ..0.9 => LightKind::Mild,
+            _ => LightKind::Sunny,
+        }
+    }
+
     /// Daylight, an overcast sky or lamps, from anywhere above; `toward` points to the camera.
     pub fn random(toward: Vec3, random: &mut Random) -> Light {
         let angle = random.range(-2.6, 2.6);

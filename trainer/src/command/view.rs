@@ -8,10 +8,8 @@ use edge_runtime::{RuntimeError, save_picture};
 use pose::{KeypointSet, Size};
 use trainer::{
     Augmentation, AugmentedBatches, DataSpec, Gallery, Look, SampleShape, Teaching, ViewFilter,
-    browse, browse_augmented,
+    browse, browse_augmented, parse_keypoints, parse_size,
 };
-
-use super::train::{parse_keypoints, parse_size};
 
 /// Look at annotated people: in a window, or as a sheet of pictures.
 #[derive(Args)]

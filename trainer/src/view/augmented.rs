@@ -7,10 +7,11 @@ use edge_runtime::{Canvas, ContactSheet, SkeletonStyle, draw_skeleton};
 use image::{Rgb, RgbImage, imageops};
 use pose::{Affine, Decoding, Heatmaps, KeypointSet, Layout, Size, decode};
 
+use crate::augmentation::Augmentation;
 use crate::error::TrainError;
 use crate::loader::{LoadedBatch, Loader, LoaderSettings};
 use crate::photos::Photos;
-use crate::sample::{Augmentation, MEAN, STD, SampleShape};
+use crate::sample::{MEAN, STD, SampleShape};
 
 /// Smallest side of a shown crop in pixels.
 const SIDE: usize = 192;

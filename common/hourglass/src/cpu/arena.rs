@@ -4,33 +4,40 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Buffers by length, reused from step to step so that no page is faulted in twice.
-#[derive(Default)]
-pub(super) struct Arena {
-    free: HashMap<usize, Vec<Vec<f32>>>,
+pub(super) struct Arena<E> {
+    free: HashMap<usize, Vec<Vec<E>>>,
 }
 
-impl Arena {
+impl<E> Default for Arena<E> {
+    fn default() -> Self {
+        Self {
+            free: HashMap::new(),
+        }
+    }
+}
+
+impl<E: Copy + Default> Arena<E> {
     /// A buffer of `len` values with arbitrary content.
-    pub fn take(&mut self, len: usize) -> Vec<f32> {
+    pub fn take(&mut self, len: usize) -> Vec<E> {
         self.free
             .get_mut(&len)
             .and_then(Vec::pop)
-            .unwrap_or_else(|| vec![0.0; len])
+            .unwrap_or_else(|| vec![E::default(); len])
     }
 
-    pub fn give(&mut self, buffer: Vec<f32>) {
+    pub fn give(&mut self, buffer: Vec<E>) {
         self.free.entry(buffer.len()).or_default().push(buffer);
     }
 
     /// Takes a shared buffer back, if this was the last share.
-    pub fn give_shared(&mut self, buffer: Rc<Vec<f32>>) {
+    pub fn give_shared(&mut self, buffer: Rc<Vec<E>>) {
         if let Ok(buffer) = Rc::try_unwrap(buffer) {
             self.give(buffer);
         }
     }
 
     /// A buffer of one's own: the shared one where nobody else holds it, else a copy.
-    pub fn unshare(&mut self, buffer: Rc<Vec<f32>>) -> Vec<f32> {
+    pub fn unshare(&mut self, buffer: Rc<Vec<E>>) -> Vec<E> {
         Rc::try_unwrap(buffer).unwrap_or_else(|shared| {
             let mut copy = self.take(shared.len());
             copy.copy_from_slice(&shared);

@@ -1,364 +1,642 @@
 //! One convolution on channels-last maps: forward, gradient of the input, gradient of the weights.
 //!
-//! Pointwise and full convolutions are matrix products over blocks of output cells; a kernel wider
-//! than 1×1 gathers its cells into a block of columns first (im2col). Depthwise 3×3 kernels have
-//! their own loops.
+//! A pointwise convolution is a matrix product over blocks of output cells. A wider kernel reads a
+//! copy of each picture with zeros around it: there the values under one row of the kernel lie side
+//! by side, so the product walks over the kernel's rows and nothing else is gathered. The gradient
+//! of a wide kernel's weights alone gathers blocks of cells.
 
-use super::depthwise;
-use super::gemm::{Matrix, gemm};
-use super::resample::add_assign;
+use super::depthwise::{self, Listener};
+use super::element::Element;
+use super::gemm::{
+    AddTo, Left, Right, StoreBias, StoreGradient, StoreGradientMoments, StoreMoments, multiply,
+};
+use super::isa::Isa;
+use super::moments::Moments;
+use super::norm::{self, Affine, Slope, Source, activate, activate_grouped};
+use super::packed::{Kind, Packed, Sizes};
+use super::spatial::{Padding, gather_grouped, pad, spread};
 use crate::graph::{ConvLayer, MapShape};
 use std::ops::Range;
 
-/// Output cells that one matrix product covers: small enough that a block of inputs and outputs
-/// stays in the second-level cache.
-const BLOCK: usize = 256;
+/// Output cells that one matrix product covers: few enough that a block of inputs and outputs
+/// stays in the second-level cache, and a multiple of what the kernels take at a time.
+const BLOCK: usize = 192;
 
-/// Convolution of maps of stated shapes.
+/// Convolution of maps of stated shapes; shapes have the channels of maps in memory.
 pub(super) struct Conv<'a> {
+    pub isa: Isa,
     pub layer: &'a ConvLayer,
+    pub sizes: Sizes,
     pub input: MapShape,
     pub output: MapShape,
     pub pictures: usize,
 }
 
-/// Weights as the kernels read them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Packed {
-    /// `[kernel² · inputs][outputs]`, or `[kernel²][channels]` for a depthwise layer.
-    forward: Vec<f32>,
-    /// `[outputs][kernel² · inputs]`, or the kernels turned by 180° for a depthwise layer.
-    backward: Vec<f32>,
+/// What becomes of a convolution's result.
+pub(super) enum Outcome<'a> {
+    /// It is normalized later: its sums and sums of squares are wanted.
+    Moments(&'a mut Moments),
+    /// It gets a bias and is cut at a floor.
+    Bias(&'a [f32], f32),
 }
 
-impl Packed {
-    pub fn new(layer: &ConvLayer, weight: &[f32]) -> Self {
-        let taps = layer.kernel * layer.kernel;
-        let mut packed = Packed {
-            forward: vec![0.0; weight.len()],
-            backward: vec![0.0; weight.len()],
-        };
-        if layer.depthwise {
-            for channel in 0..layer.outputs {
-                for tap in 0..taps {
-                    let value = weight[channel * taps + tap];
-                    packed.forward[tap * layer.outputs + channel] = value;
-                    packed.backward[(taps - 1 - tap) * layer.outputs + channel] = value;
-                }
-            }
-        } else {
-            let columns = taps * layer.inputs;
-            for output in 0..layer.outputs {
-                for input in 0..layer.inputs {
-                    for tap in 0..taps {
-                        let value = weight[(output * layer.inputs + input) * taps + tap];
-                        let column = tap * layer.inputs + input;
-                        packed.forward[column * layer.outputs + output] = value;
-                        packed.backward[output * columns + column] = value;
-                    }
-                }
-            }
-        }
-        packed
-    }
-
-    /// Brings a gradient in the order of `forward` back into the layer's own order.
-    pub fn unpack_gradient(layer: &ConvLayer, packed: &[f32]) -> Vec<f32> {
-        let taps = layer.kernel * layer.kernel;
-        let inputs = layer.weight_shape()[1];
-        let mut weight = vec![0.0; packed.len()];
-        for output in 0..layer.outputs {
-            for input in 0..inputs {
-                for tap in 0..taps {
-                    weight[(output * inputs + input) * taps + tap] =
-                        packed[(tap * inputs + input) * layer.outputs + output];
-                }
-            }
-        }
-        weight
-    }
+/// The gradient at a convolution's result.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming<'a, E> {
+    /// Gradient of the layer's values.
+    pub dy: &'a [E],
+    /// How the gradient of the convolution's result follows from `dy`, where it is not the same.
+    pub slope: Option<Slope<'a, E>>,
 }
 
-impl Conv<'_> {
-    fn is_pointwise(&self) -> bool {
-        self.layer.kernel == 1 && self.layer.stride == 1
-    }
-
-    fn columns(&self) -> usize {
-        self.layer.kernel * self.layer.kernel * self.layer.inputs
-    }
-
-    /// All output cells of the batch.
-    pub fn cells(&self) -> usize {
-        self.pictures * self.output.cells()
-    }
-
-    /// `output = input ⊛ weights`; calls `finish` on each block of finished output rows.
-    pub fn forward(
-        &self,
-        input: &[f32],
-        packed: &Packed,
-        output: &mut [f32],
-        scratch: &mut Vec<f32>,
-        mut finish: impl FnMut(&mut [f32]),
-    ) {
-        let outputs = self.layer.outputs;
-        if self.layer.depthwise && self.layer.kernel == 3 {
-            let shape = self.output;
-            for (from, to) in input
-                .chunks_exact(shape.len())
-                .zip(output.chunks_exact_mut(shape.len()))
-            {
-                depthwise::convolve(
-                    from,
-                    &packed.forward,
-                    to,
-                    shape.height,
-                    shape.width,
-                    shape.channels,
-                    false,
-                );
-                finish(to);
-            }
-            return;
-        }
-        if self.layer.depthwise {
-            for (from, to) in input
-                .chunks_exact(outputs)
-                .zip(output.chunks_exact_mut(outputs))
-            {
-                for ((t, f), w) in to.iter_mut().zip(from).zip(&packed.forward) {
-                    *t = f * w;
-                }
-            }
-            output.chunks_mut(BLOCK * outputs).for_each(finish);
-            return;
-        }
-        let columns = self.columns();
-        for cells in blocks(self.cells()) {
-            let to = &mut output[cells.start * outputs..cells.end * outputs];
-            let gathered = self.gather(input, cells.clone(), scratch);
-            gemm(
-                (cells.len(), outputs, columns),
-                Matrix::row_major(gathered, columns),
-                &packed.forward,
-                to,
-                false,
-            );
-            finish(to);
-        }
-    }
-
-    /// Adds the gradient of the weights (in packed order) to
-    /// `weight_gradient`, that of the bias to `bias_gradient`, and writes that of the input, or
-    /// adds it when the flag beside it is set.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward(
-        &self,
-        input: &[f32],
-        packed: &Packed,
-        output_gradient: OutputGradient<'_>,
-        (weight_gradient, mut bias_gradient): (&mut [f32], Option<&mut [f32]>),
-        mut input_gradient: Option<(&mut [f32], bool)>,
-        scratch: &mut BackwardScratch,
-    ) {
-        let outputs = self.layer.outputs;
-        let columns = self.columns();
-        let mut add_bias = |rows: &[f32]| {
-            if let Some(bias) = &mut bias_gradient {
-                for row in rows.chunks_exact(outputs) {
-                    add_assign(bias, row);
-                }
-            }
-        };
-        if self.layer.depthwise {
-            let cells = self.output.cells();
-            for picture in 0..self.pictures {
-                let range = picture * cells..(picture + 1) * cells;
-                let rows = output_gradient.rows(range, outputs, &mut scratch.rows);
-                add_bias(rows);
-                let range = picture * self.output.len()..(picture + 1) * self.output.len();
-                let from = &input[range.clone()];
-                let gradient = input_gradient
-                    .as_mut()
-                    .map(|(gradient, accumulate)| (&mut gradient[range], *accumulate));
-                self.depthwise_backward(from, rows, packed, weight_gradient, gradient);
-            }
-            return;
-        }
-        if let Some((gradient, false)) = &mut input_gradient
-            && !self.is_pointwise()
-        {
-            gradient.fill(0.0);
-        }
-        for cells in blocks(self.cells()) {
-            let rows = output_gradient.rows(cells.clone(), outputs, &mut scratch.rows);
-            add_bias(rows);
-            let gathered = self.gather(input, cells.clone(), &mut scratch.columns);
-            gemm(
-                (columns, outputs, cells.len()),
-                Matrix::transposed(gathered, columns),
-                rows,
-                weight_gradient,
-                true,
-            );
-            let Some((gradient, accumulate)) = &mut input_gradient else {
-                continue;
-            };
-            let shape = (cells.len(), columns, outputs);
-            let rows = Matrix::row_major(rows, outputs);
-            if self.is_pointwise() {
-                let to = &mut gradient[cells.start * columns..cells.end * columns];
-                gemm(shape, rows, &packed.backward, to, *accumulate);
-            } else {
-                scratch.columns.resize(BLOCK * columns, 0.0);
-                let to = &mut scratch.columns[..cells.len() * columns];
-                gemm(shape, rows, &packed.backward, to, false);
-                self.scatter(to, cells, gradient);
-            }
-        }
-    }
-
-    /// One picture of a depthwise layer.
-    fn depthwise_backward(
-        &self,
-        input: &[f32],
-        rows: &[f32],
-        packed: &Packed,
-        weight_gradient: &mut [f32],
-        input_gradient: Option<(&mut [f32], bool)>,
-    ) {
-        let MapShape {
-            channels,
-            height,
-            width,
-        } = self.output;
-        if self.layer.kernel == 3 {
-            depthwise::weight_gradient(input, rows, weight_gradient, height, width, channels);
-            if let Some((to, accumulate)) = input_gradient {
-                let kernels = &packed.backward;
-                depthwise::convolve(rows, kernels, to, height, width, channels, accumulate);
-            }
-            return;
-        }
-        for (from, row) in input
-            .chunks_exact(channels)
-            .zip(rows.chunks_exact(channels))
-        {
-            for ((g, f), r) in weight_gradient.iter_mut().zip(from).zip(row) {
-                *g += f * r;
-            }
-        }
-        if let Some((to, accumulate)) = input_gradient {
-            for (to, row) in to
-                .chunks_exact_mut(channels)
-                .zip(rows.chunks_exact(channels))
-            {
-                for ((t, r), w) in to.iter_mut().zip(row).zip(&packed.forward) {
-                    *t = if accumulate { *t } else { 0.0 } + r * w;
-                }
-            }
-        }
-    }
-
-    /// The input cells under the kernel for every output cell of the range, as rows.
-    fn gather<'s>(
-        &self,
-        input: &'s [f32],
-        cells: Range<usize>,
-        scratch: &'s mut Vec<f32>,
-    ) -> &'s [f32] {
-        let columns = self.columns();
-        if self.is_pointwise() {
-            return &input[cells.start * columns..cells.end * columns];
-        }
-        scratch.resize(BLOCK * columns, 0.0);
-        for (row, cell) in scratch.chunks_exact_mut(columns).zip(cells.clone()) {
-            row.fill(0.0);
-            self.for_each_kernel_row(cell, |in_kernel, in_map, len| {
-                row[in_kernel..in_kernel + len].copy_from_slice(&input[in_map..in_map + len]);
-            });
-        }
-        &scratch[..cells.len() * columns]
-    }
-
-    /// Adds rows of [`Conv::gather`]'s layout back to the cells that they came from.
-    fn scatter(&self, rows: &[f32], cells: Range<usize>, gradient: &mut [f32]) {
-        for (row, cell) in rows.chunks_exact(self.columns()).zip(cells) {
-            self.for_each_kernel_row(cell, |in_kernel, in_map, len| {
-                add_assign(
-                    &mut gradient[in_map..in_map + len],
-                    &row[in_kernel..in_kernel + len],
-                );
-            });
-        }
-    }
-
-    /// Calls `visit(offset in the gathered row, offset in the input, length)` for each row of the
-    /// kernel over one output cell, as far as it lies inside the picture: its values lie side by
-    /// side in both.
-    fn for_each_kernel_row(&self, cell: usize, mut visit: impl FnMut(usize, usize, usize)) {
-        let (picture, cell) = (cell / self.output.cells(), cell % self.output.cells());
-        let (y, x) = (cell / self.output.width, cell % self.output.width);
-        let (kernel, stride, inputs) = (self.layer.kernel, self.layer.stride, self.layer.inputs);
-        let (top, _) = self.layer.padding(self.input.height);
-        let (left, _) = self.layer.padding(self.input.width);
-        let first = (x * stride).saturating_sub(left);
-        let skipped = left.saturating_sub(x * stride);
-        let end = (x * stride + kernel - left).min(self.input.width);
-        for dy in 0..kernel {
-            let Some(sy) = (y * stride + dy).checked_sub(top) else {
-                continue;
-            };
-            if sy < self.input.height && first < end {
-                visit(
-                    (dy * kernel + skipped) * inputs,
-                    picture * self.input.len() + (sy * self.input.width + first) * inputs,
-                    (end - first) * inputs,
-                );
-            }
-        }
-    }
+/// Where the gradient of a convolution's input goes.
+pub(super) struct InputGradient<'a, E> {
+    pub to: &'a mut [E],
+    pub accumulate: bool,
+    /// What the input's own normalization needs of its gradient, where this completes it.
+    pub listener: Option<(&'a [E], &'a Affine, &'a mut Moments)>,
 }
 
-/// Where the gradient of a convolution's result comes from.
-pub(super) enum OutputGradient<'a> {
-    /// It lies in memory.
-    Stored(&'a [f32]),
-    /// It is computed for a range of output cells when these are needed, while they are in cache.
-    Computed(&'a dyn Fn(Range<usize>, &mut [f32])),
-}
-
-impl OutputGradient<'_> {
-    fn rows<'s>(
-        &'s self,
-        cells: Range<usize>,
-        outputs: usize,
-        scratch: &'s mut Vec<f32>,
-    ) -> &'s [f32] {
-        match self {
-            Self::Stored(values) => &values[cells.start * outputs..cells.end * outputs],
-            Self::Computed(compute) => {
-                let len = cells.len() * outputs;
-                if scratch.len() < len {
-                    scratch.resize(len, 0.0);
-                }
-                compute(cells, &mut scratch[..len]);
-                &scratch[..len]
-            }
-        }
-    }
-}
-
-/// Buffers that [`Conv::backward`] keeps between calls.
+/// Buffers that convolutions keep between calls.
 #[derive(Default)]
-pub(super) struct BackwardScratch {
-    rows: Vec<f32>,
-    columns: Vec<f32>,
+pub(super) struct Scratch<E> {
+    input: Vec<E>,
+    rows: Vec<E>,
+    grouped: Vec<E>,
+    gathered: Vec<E>,
+}
+
+/// The first `len` values of a buffer that grows when needed.
+fn sized<E: Copy + Default>(buffer: &mut Vec<E>, len: usize) -> &mut [E] {
+    if buffer.len() < len {
+        buffer.resize(len, E::default());
+    }
+    &mut buffer[..len]
 }
 
 fn blocks(cells: usize) -> impl Iterator<Item = Range<usize>> {
     (0..cells)
         .step_by(BLOCK)
         .map(move |start| start..(start + BLOCK).min(cells))
+}
+
+impl Conv<'_> {
+    /// All output cells of the batch.
+    pub fn cells(&self) -> usize {
+        self.pictures * self.output.cells()
+    }
+
+    fn padding(&self) -> Padding {
+        Padding::new(self.layer, self.input, self.output)
+    }
+
+    /// `output = input ⊛ weights`, then the outcome.
+    pub fn forward<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        output: &mut [E],
+        mut outcome: Outcome<'_>,
+        scratch: &mut Scratch<E>,
+    ) {
+        match self.sizes.kind {
+            Kind::Pointwise => self.pointwise(source, packed, output, &mut outcome, scratch),
+            Kind::Spatial => self.spatial(source, packed, output, &mut outcome, scratch),
+            Kind::Depthwise | Kind::Scale => {
+                let (from, to) = (self.input.len(), self.output.len());
+                for picture in 0..self.pictures {
+                    let source = source.part(picture * from..(picture + 1) * from);
+                    let output = &mut output[picture * to..(picture + 1) * to];
+                    match self.sizes.kind {
+                        Kind::Depthwise => {
+                            let shape = self.output;
+                            depthwise::convolve(self.isa, source, &packed.taps, output, shape);
+                        }
+                        _ => depthwise::scale(self.isa, source, &packed.taps, output),
+                    }
+                    self.finish(output, &mut outcome);
+                }
+            }
+        }
+    }
+
+    /// The outcome of rows that lie in memory.
+    fn finish<E: Element>(&self, rows: &mut [E], outcome: &mut Outcome<'_>) {
+        match outcome {
+            Outcome::Moments(moments) => {
+                for rows in rows.chunks(Moments::ROWS * self.sizes.outputs) {
+                    moments.add_block(|sum, square| {
+                        norm::add_moments(self.isa, rows, sum, square);
+                    });
+                }
+            }
+            Outcome::Bias(bias, floor) => {
+                if self.layer.bias || *floor == 0.0 {
+                    norm::shift(self.isa, rows, bias, *floor);
+                }
+            }
+        }
+    }
+
+    /// One product whose rows become `to`.
+    fn product<E: Element>(
+        &self,
+        rows: usize,
+        left: Left<'_, E>,
+        right: Right<'_, E>,
+        to: &mut [E],
+        outcome: &mut Outcome<'_>,
+    ) {
+        let shape = (rows, self.sizes.outputs);
+        match outcome {
+            Outcome::Moments(moments) => moments.add_block(|sum, square| {
+                let mut finish = StoreMoments { to, sum, square };
+                multiply(self.isa, shape, left, right, &mut finish);
+            }),
+            Outcome::Bias(bias, floor) => {
+                let mut finish = StoreBias {
+                    to,
+                    bias,
+                    floor: *floor,
+                };
+                multiply(self.isa, shape, left, right, &mut finish);
+            }
+        }
+    }
+
+    fn pointwise<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        output: &mut [E],
+        outcome: &mut Outcome<'_>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let Sizes {
+            inputs, outputs, ..
+        } = self.sizes;
+        for cells in blocks(self.cells()) {
+            let from = source.part(cells.start * inputs..cells.end * inputs);
+            let rows = match source.plain {
+                true => from.data,
+                false => {
+                    let rows = sized(&mut scratch.input, from.data.len());
+                    activate(self.isa, from, rows);
+                    rows
+                }
+            };
+            let to = &mut output[cells.start * outputs..cells.end * outputs];
+            let left = Left::row_major(rows, inputs);
+            self.product(cells.len(), left, packed.forward(), to, outcome);
+        }
+    }
+
+    fn spatial<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        output: &mut [E],
+        outcome: &mut Outcome<'_>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let padding = self.padding();
+        let row = self.output.width * self.sizes.outputs;
+        let pitch = padding.width * self.sizes.inputs;
+        for (picture, output) in output.chunks_exact_mut(self.output.len()).enumerate() {
+            let from = self.input.len() * picture..self.input.len() * (picture + 1);
+            let copy = sized(&mut scratch.input, padding.len(self.sizes.inputs));
+            pad(self.isa, source.part(from), self.input, padding, copy);
+            for (y, to) in output.chunks_exact_mut(row).enumerate() {
+                let left = Left {
+                    data: &copy[y * self.sizes.stride * pitch..],
+                    row_step: self.sizes.stride * self.sizes.inputs,
+                    taps: self.sizes.kernel,
+                    tap_step: pitch,
+                    groups: self.sizes.run::<E>() / E::GROUP,
+                    group_step: E::GROUP,
+                };
+                self.product(self.output.width, left, packed.forward(), to, outcome);
+            }
+        }
+    }
+
+    /// Adds the gradient of the weights, in the order of [`Sizes::gradient_rows`], to
+    /// `weight_gradient`; that of the input goes where `input_gradient` says.
+    pub fn backward<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        incoming: Incoming<'_, E>,
+        weight_gradient: &mut [f32],
+        input_gradient: Option<InputGradient<'_, E>>,
+        scratch: &mut Scratch<E>,
+    ) {
+        match self.sizes.kind {
+            Kind::Pointwise => self.pointwise_backward(
+                source,
+                packed,
+                incoming,
+                weight_gradient,
+                input_gradient,
+                scratch,
+            ),
+            Kind::Spatial => self.spatial_backward(
+                source,
+                packed,
+                incoming,
+                weight_gradient,
+                input_gradient,
+                scratch,
+            ),
+            Kind::Depthwise | Kind::Scale => self.depthwise_backward(
+                source,
+                packed,
+                incoming,
+                weight_gradient,
+                input_gradient,
+                scratch,
+            ),
+        }
+    }
+
+    fn pointwise_backward<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        incoming: Incoming<'_, E>,
+        weight_gradient: &mut [f32],
+        mut input_gradient: Option<InputGradient<'_, E>>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let Sizes {
+            inputs, outputs, ..
+        } = self.sizes;
+        let wanted = input_gradient.is_some();
+        for cells in blocks(self.cells()) {
+            let groups = cells.len().div_ceil(E::GROUP);
+            let range = cells.start * inputs..cells.end * inputs;
+            let from = source.part(range.clone());
+            let input = match source.plain && E::GROUP == 1 {
+                true => from.data,
+                false => {
+                    let rows = sized(&mut scratch.input, groups * E::GROUP * inputs);
+                    activate_grouped(self.isa, from, rows);
+                    rows
+                }
+            };
+            let grouped = sized(&mut scratch.grouped, groups * E::GROUP * outputs);
+            let rows = sized(&mut scratch.rows, cells.len() * outputs);
+            let range = cells.start * outputs..cells.end * outputs;
+            let (rows, grouped) = self.rows(incoming, range, wanted, rows, grouped);
+            let mut finish = AddTo {
+                to: weight_gradient,
+                columns: outputs,
+            };
+            multiply(
+                self.isa,
+                (inputs, outputs),
+                Left::transposed(input, groups, inputs),
+                Right::grouped(grouped, outputs),
+                &mut finish,
+            );
+            if let Some(gradient) = &mut input_gradient {
+                let range = cells.start * inputs..cells.end * inputs;
+                let left = Left::row_major(rows, outputs);
+                self.input_product(cells.len(), left, packed.backward(), gradient, range);
+            }
+        }
+    }
+
+    /// The gradient of a range of the convolution's results, in rows and in groups of rows. Uses
+    /// the buffers where the gradient does not lie in memory already.
+    fn rows<'s, E: Element>(
+        &self,
+        incoming: Incoming<'s, E>,
+        range: Range<usize>,
+        wanted: bool,
+        rows: &'s mut [E],
+        grouped: &'s mut [E],
+    ) -> (&'s [E], &'s [E]) {
+        let dy = &incoming.dy[range.clone()];
+        match incoming.slope {
+            Some(slope) => {
+                // Groups of one are rows.
+                let separate = wanted && E::GROUP > 1;
+                let to = if separate { &mut rows[..] } else { &mut [] };
+                norm::gradient(self.isa, dy, slope.part(range), to, grouped);
+                match separate {
+                    true => (rows, grouped),
+                    false => (grouped, grouped),
+                }
+            }
+            None if E::GROUP == 1 => (dy, dy),
+            None => {
+                let map = Affine::identity(self.sizes.outputs, false);
+                let source = Source {
+                    data: dy,
+                    map: &map,
+                    plain: true,
+                };
+                activate_grouped(self.isa, source, grouped);
+                (dy, grouped)
+            }
+        }
+    }
+
+    /// One product whose rows are the gradient of `range` of the input.
+    fn input_product<E: Element>(
+        &self,
+        rows: usize,
+        left: Left<'_, E>,
+        right: Right<'_, E>,
+        gradient: &mut InputGradient<'_, E>,
+        range: Range<usize>,
+    ) {
+        match gradient.accumulate {
+            true => self.input_rows::<E, true>(rows, left, right, gradient, range),
+            false => self.input_rows::<E, false>(rows, left, right, gradient, range),
+        }
+    }
+
+    fn input_rows<E: Element, const ADD: bool>(
+        &self,
+        rows: usize,
+        left: Left<'_, E>,
+        right: Right<'_, E>,
+        gradient: &mut InputGradient<'_, E>,
+        range: Range<usize>,
+    ) {
+        let shape = (rows, self.sizes.inputs);
+        let to = &mut gradient.to[range.clone()];
+        match &mut gradient.listener {
+            Some((z, map, moments)) => moments.add_block(|sum, product| {
+                let mut finish = StoreGradientMoments::<_, ADD> {
+                    to,
+                    z: &z[range],
+                    a: &map.a,
+                    b: &map.b,
+                    floor: map.floor,
+                    sum,
+                    product,
+                };
+                multiply(self.isa, shape, left, right, &mut finish);
+            }),
+            None => {
+                let mut finish = StoreGradient::<_, ADD> {
+                    to,
+                    columns: self.sizes.inputs,
+                };
+                multiply(self.isa, shape, left, right, &mut finish);
+            }
+        }
+    }
+
+    fn spatial_backward<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        incoming: Incoming<'_, E>,
+        weight_gradient: &mut [f32],
+        mut input_gradient: Option<InputGradient<'_, E>>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let MapShape { height, width, .. } = self.output;
+        let outputs = self.sizes.outputs;
+        let (padding, turned) = (self.padding(), Padding::turned(self.layer, self.input));
+        let len = turned.len(outputs);
+        // Every picture row begins a new group.
+        let groups = width.div_ceil(E::GROUP);
+        let grouped_row = groups * E::GROUP * outputs;
+        for picture in 0..self.pictures {
+            let range = self.input.len() * picture..self.input.len() * (picture + 1);
+            let copy = sized(&mut scratch.input, padding.len(self.sizes.inputs));
+            pad(
+                self.isa,
+                source.part(range.clone()),
+                self.input,
+                padding,
+                copy,
+            );
+
+            let grouped = sized(&mut scratch.grouped, height * grouped_row);
+            let row = width * outputs;
+            let buffer = sized(&mut scratch.rows, len + row);
+            let (around, rows) = buffer.split_at_mut(len);
+            around.fill(E::default());
+            for (y, grouped) in grouped.chunks_exact_mut(grouped_row).enumerate() {
+                let at = picture * self.output.len() + y * row;
+                let wanted = input_gradient.is_some();
+                let rows = match wanted {
+                    true => &mut *rows,
+                    false => &mut [],
+                };
+                self.separate_rows(incoming, at..at + row, rows, grouped);
+                if wanted {
+                    spread(rows, outputs, self.sizes.stride, turned, y, around);
+                }
+            }
+            self.spatial_weights(
+                copy,
+                padding,
+                grouped,
+                weight_gradient,
+                &mut scratch.gathered,
+            );
+
+            let Some(gradient) = &mut input_gradient else {
+                continue;
+            };
+            let row = self.input.width * self.sizes.inputs;
+            for y in 0..self.input.height {
+                let left = Left {
+                    data: &around[y * turned.width * outputs..],
+                    row_step: outputs,
+                    taps: self.sizes.kernel,
+                    tap_step: turned.width * outputs,
+                    groups: self.sizes.turned_run() / E::GROUP,
+                    group_step: E::GROUP,
+                };
+                let at = range.start + y * row;
+                let right = packed.backward();
+                self.input_product(self.input.width, left, right, gradient, at..at + row);
+            }
+        }
+    }
+
+    /// The gradient of a range of the convolution's results, in rows where `rows` is not empty and
+    /// in groups of rows.
+    fn separate_rows<E: Element>(
+        &self,
+        incoming: Incoming<'_, E>,
+        range: Range<usize>,
+        rows: &mut [E],
+        grouped: &mut [E],
+    ) {
+        let dy = &incoming.dy[range.clone()];
+        match incoming.slope {
+            Some(slope) => norm::gradient(self.isa, dy, slope.part(range), rows, grouped),
+            None => {
+                if !rows.is_empty() {
+                    rows.copy_from_slice(dy);
+                }
+                let map = &Affine::identity(self.sizes.outputs, false);
+                let source = Source {
+                    data: dy,
+                    map,
+                    plain: true,
+                };
+                activate_grouped(self.isa, source, grouped);
+            }
+        }
+    }
+
+    /// Adds one picture's gradient of the weights, one row of the kernel after the other.
+    fn spatial_weights<E: Element>(
+        &self,
+        copy: &[E],
+        padding: Padding,
+        grouped: &[E],
+        weight_gradient: &mut [f32],
+        gathered: &mut Vec<E>,
+    ) {
+        let (outputs, run) = (self.sizes.outputs, self.sizes.run::<E>());
+        let MapShape { height, width, .. } = self.output;
+        let groups = width.div_ceil(E::GROUP);
+        let rows_at_once = BLOCK.div_ceil(width);
+        for (tap, to) in weight_gradient.chunks_exact_mut(run * outputs).enumerate() {
+            for first in (0..height).step_by(rows_at_once) {
+                let rows = rows_at_once.min(height - first);
+                let gathered = sized(gathered, rows * groups * E::GROUP * run);
+                for (row, to) in gathered
+                    .chunks_exact_mut(groups * E::GROUP * run)
+                    .enumerate()
+                {
+                    let y = (first + row) * self.sizes.stride + tap;
+                    let from = &copy[y * padding.width * self.sizes.inputs..];
+                    let step = self.sizes.stride * self.sizes.inputs;
+                    gather_grouped(self.isa, from, step, run, width, to);
+                }
+                let row_len = groups * E::GROUP * outputs;
+                let right = &grouped[first * row_len..(first + rows) * row_len];
+                let mut finish = AddTo {
+                    to,
+                    columns: outputs,
+                };
+                multiply(
+                    self.isa,
+                    (run, outputs),
+                    Left::transposed(gathered, rows * groups, run),
+                    Right::grouped(right, outputs),
+                    &mut finish,
+                );
+            }
+        }
+    }
+
+    fn depthwise_backward<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        incoming: Incoming<'_, E>,
+        weight_gradient: &mut [f32],
+        mut input_gradient: Option<InputGradient<'_, E>>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let shape = self.output;
+        for picture in 0..self.pictures {
+            let range = picture * shape.len()..(picture + 1) * shape.len();
+            let source = source.part(range.clone());
+            let dz = match incoming.slope {
+                None => &incoming.dy[range.clone()],
+                Some(_) => {
+                    let rows = sized(&mut scratch.rows, shape.len());
+                    let groups = shape.cells().next_multiple_of(E::GROUP);
+                    let grouped = sized(&mut scratch.grouped, groups * shape.channels);
+                    self.separate_rows(incoming, range.clone(), rows, grouped);
+                    rows
+                }
+            };
+            let (mut to, mut listener) = (None, None);
+            if let Some(gradient) = &mut input_gradient {
+                to = Some((&mut gradient.to[range.clone()], gradient.accumulate));
+                let heard = gradient.listener.as_mut();
+                listener = heard.map(|(z, map, moments)| (&z[range.clone()], *map, &mut **moments));
+            }
+            match self.sizes.kind {
+                Kind::Depthwise => {
+                    self.depthwise_picture(source, packed, dz, weight_gradient, to, listener);
+                }
+                _ => {
+                    let isa = self.isa;
+                    let reborrowed = to.as_mut().map(|(to, accumulate)| (&mut **to, *accumulate));
+                    depthwise::scale_gradients(
+                        isa,
+                        source,
+                        &packed.taps,
+                        dz,
+                        weight_gradient,
+                        reborrowed,
+                    );
+                    if let (Some((to, _)), Some((z, map, moments))) = (to, listener) {
+                        add_gradient_moments(isa, to, z, map, moments);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One picture in strips of rows, so that no sum in f32 grows long.
+    fn depthwise_picture<E: Element>(
+        &self,
+        source: Source<'_, E>,
+        packed: &Packed<E>,
+        dz: &[E],
+        weight_gradient: &mut [f32],
+        mut to: Option<(&mut [E], bool)>,
+        mut listener: Option<(&[E], &Affine, &mut Moments)>,
+    ) {
+        let rows_at_once = (Moments::ROWS / self.output.width).max(1);
+        for first in (0..self.output.height).step_by(rows_at_once) {
+            let rows = first..(first + rows_at_once).min(self.output.height);
+            let to = to.as_mut().map(|(to, accumulate)| (&mut **to, *accumulate));
+            let run = |listener: Option<Listener<'_, E>>| {
+                depthwise::gradients(
+                    self.isa,
+                    source,
+                    &packed.turned,
+                    dz,
+                    weight_gradient,
+                    to,
+                    listener,
+                    self.output,
+                    rows,
+                );
+            };
+            match &mut listener {
+                Some((z, map, moments)) => moments.add_block(|sum, product| {
+                    run(Some(Listener {
+                        z,
+                        map,
+                        sum,
+                        product,
+                    }));
+                }),
+                None => run(None),
+            }
+        }
+    }
+}
+
+/// Adds Σ dy and Σ dy · z of each channel, where `map` let the value through.
+pub(super) fn add_gradient_moments<E: Element>(
+    isa: Isa,
+    dy: &[E],
+    z: &[E],
+    map: &Affine,
+    moments: &mut Moments,
+) {
+    let block = Moments::ROWS * map.a.len();
+    for (dy, z) in dy.chunks(block).zip(z.chunks(block)) {
+        moments.add_block(|sum, product| norm::add_gradient_moments(isa, dy, z, map, sum, product));
+    }
 }

@@ -11,6 +11,9 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL.
     Avx512,
+    /// AVX-512 with products of bf16 pairs besides (AMD since Zen 4, Intel Cooper Lake, Sapphire
+    /// Rapids and later Xeons).
+    Avx512Bf16,
 }
 
 impl Isa {
@@ -34,6 +37,9 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                 {
                     sets.push(Isa::Avx512);
+                    if is_x86_feature_detected!("avx512bf16") {
+                        sets.push(Isa::Avx512Bf16);
+                    }
                 }
             }
         }
@@ -41,35 +47,67 @@ impl Isa {
     }
 }
 
-/// Compiles a function once for every instruction set and calls the one that this CPU has. The
-/// compiler vectorizes the body; it holds no intrinsics.
-macro_rules! multiversion {
-    ($(#[$meta:meta])* pub(crate) fn $name:ident($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+/// Defines a function that is compiled once for every instruction set and runs on the one that its
+/// first argument names, which must be [`Isa::available`]. `L` are the set's [`Lanes`]; the body
+/// may call their functions and everything that is inlined, and is itself responsible for reading
+/// and writing inside its slices.
+///
+/// [`Lanes`]: super::lanes::Lanes
+macro_rules! kernel {
+    (
+        $(#[$meta:meta])*
+        pub(super) fn $name:ident<$lanes:ident $(, $generic:ident: $bound:ident)*>(
+            $($arg:ident: $ty:ty),* $(,)?
+        ) $body:block
+    ) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        pub(crate) fn $name($($arg: $ty),*) $(-> $ret)? {
+        pub(super) fn $name<$($generic: $bound),*>(
+            isa: $crate::cpu::isa::Isa, $($arg: $ty),*
+        ) {
+            use $crate::cpu::lanes::Lanes;
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]
-            fn body($($arg: $ty),*) $(-> $ret)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx512($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
-                #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx2($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
-                match crate::cpu::isa::Isa::detect() {
-                    // SAFETY: `detect` returns only sets whose every feature this CPU reports.
-                    crate::cpu::isa::Isa::Avx512 => return unsafe { avx512($($arg),*) },
-                    // SAFETY: as above.
-                    crate::cpu::isa::Isa::Avx2 => return unsafe { avx2($($arg),*) },
-                    crate::cpu::isa::Isa::Portable => {}
-                }
+            unsafe fn body<$lanes: Lanes $(, $generic: $bound)*>($($arg: $ty),*) {
+                // SAFETY: only the functions below call this, each with the features that its
+                // lanes need; the body checks its slices' lengths.
+                unsafe { $body }
             }
-            body($($arg),*)
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            unsafe fn avx512_bf16<$($generic: $bound),*>($($arg: $ty),*) {
+                // SAFETY: this function has the features of these lanes.
+                unsafe { body::<$crate::cpu::lanes::Avx512Bf16 $(, $generic)*>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            unsafe fn avx512<$($generic: $bound),*>($($arg: $ty),*) {
+                // SAFETY: as above.
+                unsafe { body::<$crate::cpu::lanes::Avx512 $(, $generic)*>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            unsafe fn avx2<$($generic: $bound),*>($($arg: $ty),*) {
+                // SAFETY: as above.
+                unsafe { body::<$crate::cpu::lanes::Avx2 $(, $generic)*>($($arg),*) }
+            }
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the caller names only sets whose every feature this CPU reports.
+                $crate::cpu::isa::Isa::Avx512Bf16 => unsafe { avx512_bf16($($arg),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: as above.
+                $crate::cpu::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: as above.
+                $crate::cpu::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
+                // SAFETY: the portable lanes need no feature.
+                _ => unsafe { body::<$crate::cpu::lanes::Portable $(, $generic)*>($($arg),*) },
+            }
         }
     };
 }
-pub(crate) use multiversion;
+pub(crate) use kernel;

@@ -9,15 +9,23 @@
 mod arena;
 mod conv;
 mod depthwise;
+mod element;
 mod engine;
 mod gemm;
 pub(crate) mod isa;
+mod lanes;
 mod moments;
 mod norm;
+mod packed;
 mod pass;
+mod plan;
 mod resample;
+mod spatial;
+#[cfg(test)]
+mod speed;
 
-pub use engine::{Batch, Engine, Loss, StepResult};
+pub use element::Precision;
+pub use engine::{Batch, Engine, Observation, StepResult};
 pub use isa::Isa;
 
 #[cfg(test)]
@@ -33,5 +41,23 @@ pub(crate) mod tests {
                 (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
             })
             .collect()
+    }
+
+    /// Every value as expected, within `tolerance` of the largest expected one.
+    pub fn close(
+        found: &[f32],
+        expected: impl ExactSizeIterator<Item = f64> + Clone,
+        tolerance: f64,
+        what: &str,
+    ) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let size = expected.clone().fold(1e-30, |a: f64, v| a.max(v.abs()));
+        for (at, (&found, expected)) in found.iter().zip(expected).enumerate() {
+            let error = (f64::from(found) - expected).abs();
+            assert!(
+                error <= tolerance * size,
+                "{what}: {found} instead of {expected} at {at}"
+            );
+        }
     }
 }

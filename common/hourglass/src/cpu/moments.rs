@@ -1,7 +1,5 @@
 //! Sums over the rows of a map, channel by channel.
 
-use super::norm;
-
 /// Sums per channel: f32 within a block of rows, f64 over the blocks, so that the variance of
 /// hundreds of thousands of rows keeps its digits.
 pub(super) struct Moments {
@@ -13,7 +11,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Rows that are summed in f32.
+    /// Rows that are summed in f32 at most.
     pub const ROWS: usize = 256;
 
     pub fn new(channels: usize) -> Self {
@@ -24,22 +22,10 @@ impl Moments {
         }
     }
 
-    pub fn add(&mut self, rows: &[f32]) {
-        for rows in rows.chunks(Self::ROWS * self.sum.len()) {
-            let [sum, square] = &mut self.block;
-            norm::add_moments(rows, sum, square);
-            self.flush();
-        }
-    }
-
-    pub fn add_gradient(&mut self, dy: &[f32], z: &[f32], a: &[f32], b: &[f32], relu: bool) {
-        let [sum, product] = &mut self.block;
-        norm::add_gradient_moments(dy, z, a, b, relu, sum, product);
-        self.flush();
-    }
-
-    fn flush(&mut self) {
+    /// Lets `add` add one block's sums and sums of squares.
+    pub fn add_block(&mut self, add: impl FnOnce(&mut [f32], &mut [f32])) {
         let [sum, square] = &mut self.block;
+        add(sum, square);
         for (total, part) in self.sum.iter_mut().zip(sum) {
             *total += f64::from(std::mem::take(part));
         }

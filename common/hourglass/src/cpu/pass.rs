@@ -1,12 +1,15 @@
 //! One forward and backward pass of one worker over its share of a batch.
 
-use std::ops::Range;
 use std::rc::Rc;
 
 use super::arena::Arena;
-use super::conv::{BackwardScratch, Conv, OutputGradient, Packed};
+use super::conv::{Conv, Incoming, InputGradient, Outcome, Scratch, add_gradient_moments};
+use super::element::Element;
+use super::isa::Isa;
 use super::moments::Moments;
-use super::norm;
+use super::norm::{Affine, Slope, Source, floor};
+use super::packed::{Packed, unpack_gradient};
+use super::plan::Plan;
 use super::resample::{add, add_assign, max_pool, max_pool_gradient, sum_pool, upsample_add};
 use crate::graph::{ConvLayer, Graph, MapShape, Node, NodeId};
 use crate::weights::{LayerGradient, LayerWeights, NORM_EPSILON, NormWeights};
@@ -22,232 +25,297 @@ pub(super) enum Statistics {
 
 /// Gradients of the nodes. Both summands of a sum share one buffer until one of them adds to it:
 /// by then the other has mostly been used.
-type NodeGradients = Vec<Option<Rc<Vec<f32>>>>;
-
-/// What a normalized layer keeps from the forward pass for the backward pass.
-struct Normalized {
-    /// The convolution's result before normalization.
-    z: Vec<f32>,
-    mean: Vec<f32>,
-    variance: Vec<f32>,
-    /// Scale and shift that take z to the normalized value.
-    a: Vec<f32>,
-    b: Vec<f32>,
-}
+type NodeGradients<E> = Vec<Option<Rc<Vec<E>>>>;
 
 /// One worker's state. Holds its buffers between steps.
-#[derive(Default)]
-pub(super) struct Pass {
-    arena: Arena,
-    values: Vec<Vec<f32>>,
-    normalized: Vec<Option<Normalized>>,
-    columns: Vec<f32>,
-    scratch: BackwardScratch,
+pub(super) struct Pass<E> {
+    arena: Arena<E>,
+    /// What is stored of every node: of a normalized layer the convolution's result.
+    stored: Vec<Vec<E>>,
+    /// How every node's values come from what is stored.
+    maps: Vec<Affine>,
+    /// Mean and variance of every normalized layer, from the forward pass.
+    statistics: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    scratch: Scratch<E>,
+}
+
+impl<E: Element> Default for Pass<E> {
+    fn default() -> Self {
+        Self {
+            arena: Arena::default(),
+            stored: Vec::new(),
+            maps: Vec::new(),
+            statistics: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
 }
 
 /// What a pass reads.
-pub(super) struct Task<'a> {
+pub(super) struct Task<'a, E> {
+    pub isa: Isa,
     pub graph: &'a Graph,
+    pub plan: &'a Plan,
+    /// Shapes in memory, see [`Plan::shapes`].
     pub shapes: &'a [MapShape],
     pub weights: &'a [LayerWeights],
-    pub packed: &'a [Packed],
+    pub packed: &'a [Packed<E>],
     pub pictures: usize,
 }
 
-impl Task<'_> {
+impl<E> Task<'_, E> {
     fn conv(&self, layer: usize, input: NodeId, node: NodeId) -> Conv<'_> {
         Conv {
+            isa: self.isa,
             layer: &self.graph.layers[layer],
+            sizes: self.plan.sizes[layer],
             input: self.shapes[input],
             output: self.shapes[node],
             pictures: self.pictures,
         }
     }
-}
 
-impl Pass {
-    /// Runs the network on channels-last pictures; the results stay in the pass.
-    pub fn forward(&mut self, task: &Task<'_>, images: &[f32], statistics: Statistics) {
-        self.clear();
-        self.values.resize_with(task.graph.nodes.len(), Vec::new);
-        self.normalized
-            .resize_with(task.graph.layers.len(), || None);
-        for (id, node) in task.graph.nodes.iter().enumerate() {
-            let shape = task.shapes[id];
-            let mut output = self.arena.take(task.pictures * shape.len());
-            match *node {
-                Node::Input => output.copy_from_slice(images),
-                Node::Conv { layer, input } => {
-                    self.conv_forward(task, layer, input, id, &mut output, statistics);
-                }
-                Node::Add { a, b } => add(&self.values[a], &self.values[b], &mut output),
-                Node::MaxPool { input } => {
-                    let large = task.shapes[input];
-                    for (from, to) in self.values[input]
-                        .chunks_exact(large.len())
-                        .zip(output.chunks_exact_mut(shape.len()))
-                    {
-                        max_pool(from, to, large);
-                    }
-                }
-                Node::UpsampleAdd { low, high } => {
-                    let pictures = self.values[low]
-                        .chunks_exact(task.shapes[low].len())
-                        .zip(self.values[high].chunks_exact(shape.len()))
-                        .zip(output.chunks_exact_mut(shape.len()));
-                    for ((low, high), to) in pictures {
-                        upsample_add(low, high, to, shape);
-                    }
-                }
-            }
-            self.values[id] = output;
+    /// Channels of a node's values.
+    pub fn channels(&self, node: NodeId) -> usize {
+        match self.graph.nodes[node] {
+            Node::Conv { layer, .. } => self.graph.layers[layer].outputs,
+            _ => self.shapes[node].channels,
         }
     }
 
-    /// Values of one node after [`Pass::forward`], channels-last.
-    pub fn value(&self, node: NodeId) -> &[f32] {
-        &self.values[node]
+    /// The layer of a node that wants to hear of its gradient: for its normalization or its bias.
+    fn listener(&self, node: NodeId) -> Option<usize> {
+        match self.graph.nodes[node] {
+            Node::Conv { layer, .. } => {
+                let ConvLayer { norm, bias, .. } = self.graph.layers[layer];
+                (norm || bias).then_some(layer)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Source of a node's values.
+fn source<'a, E>(
+    stored: &'a [Vec<E>],
+    maps: &'a [Affine],
+    plan: &Plan,
+    id: NodeId,
+) -> Source<'a, E> {
+    Source {
+        data: &stored[id],
+        map: &maps[id],
+        plain: plan.plain[id],
+    }
+}
+
+impl<E: Element> Pass<E> {
+    /// Runs the network on channels-last pictures; the results stay in the pass.
+    pub fn forward(&mut self, task: &Task<'_, E>, images: &[f32], statistics: Statistics) {
+        for buffer in self.stored.drain(..) {
+            self.arena.give(buffer);
+        }
+        self.maps.clear();
+        self.statistics.clear();
+        self.statistics.resize(task.graph.layers.len(), None);
+        for (id, node) in task.graph.nodes.iter().enumerate() {
+            let shape = task.shapes[id];
+            let mut output = self.arena.take(task.pictures * shape.len());
+            let mut map = Affine::identity(shape.channels, false);
+            let source = |node| source(&self.stored, &self.maps, task.plan, node);
+            match *node {
+                Node::Input => {
+                    for (to, from) in output.iter_mut().zip(images) {
+                        *to = E::from_f32(*from);
+                    }
+                }
+                Node::Conv { layer, input } => {
+                    map = self.conv_forward(task, (layer, input, id), &mut output, statistics);
+                }
+                Node::Add { a, b } => add(task.isa, source(a), source(b), &mut output),
+                Node::MaxPool { input } => {
+                    let large = task.shapes[input];
+                    for (picture, to) in output.chunks_exact_mut(shape.len()).enumerate() {
+                        let range = picture * large.len()..(picture + 1) * large.len();
+                        max_pool(task.isa, source(input).part(range), to, large);
+                    }
+                }
+                Node::UpsampleAdd { low, high } => {
+                    for (picture, to) in output.chunks_exact_mut(shape.len()).enumerate() {
+                        let part = |node: NodeId| {
+                            let len = task.shapes[node].len();
+                            source(node).part(picture * len..(picture + 1) * len)
+                        };
+                        upsample_add(task.isa, part(low), part(high), to, shape);
+                    }
+                }
+            }
+            self.stored.push(output);
+            self.maps.push(map);
+        }
+    }
+
+    /// Values of one node with `channels` channels after [`Pass::forward`], channels-last.
+    pub fn value(&self, node: NodeId, channels: usize) -> Vec<f32> {
+        let Affine { a, b, floor } = &self.maps[node];
+        let value = |(c, z): (usize, &E)| (a[c] * z.to_f32() + b[c]).max(*floor);
+        let rows = self.stored[node].chunks_exact(a.len());
+        rows.flat_map(|row| row[..channels].iter().enumerate().map(value))
+            .collect()
     }
 
     fn conv_forward(
         &mut self,
-        task: &Task<'_>,
-        layer: usize,
-        input: NodeId,
-        id: NodeId,
-        output: &mut [f32],
+        task: &Task<'_, E>,
+        (layer, input, id): (usize, NodeId, NodeId),
+        output: &mut [E],
         statistics: Statistics,
-    ) {
+    ) -> Affine {
         let conv = task.conv(layer, input, id);
-        let (layer_shape, weights) = (conv.layer, &task.weights[layer]);
-        let (outputs, packed) = (layer_shape.outputs, &task.packed[layer]);
-        let from = &self.values[input];
-        let add_bias = |rows: &mut [f32], relu: bool| {
-            let Some(bias) = &weights.bias else { return };
-            for row in rows.chunks_exact_mut(outputs) {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    *value += bias;
-                    if relu && *value < 0.0 {
-                        *value = 0.0;
-                    }
-                }
-            }
-        };
+        let (weights, packed) = (&task.weights[layer], &task.packed[layer]);
+        let channels = conv.sizes.outputs;
+        let from = source(&self.stored, &self.maps, task.plan, input);
+        let relu = conv.layer.relu;
         let Some(norm) = &weights.norm else {
-            let relu = layer_shape.relu;
-            conv.forward(from, packed, output, &mut self.columns, |rows| {
-                add_bias(rows, relu);
-                if relu && weights.bias.is_none() {
-                    rows.iter_mut().for_each(|v| *v = v.max(0.0));
-                }
-            });
-            return;
+            let outcome = Outcome::Bias(&packed.bias, floor(relu));
+            conv.forward(from, packed, output, outcome, &mut self.scratch);
+            return Affine::identity(channels, false);
         };
-        let mut z = self.arena.take(output.len());
-        let mut moments = Moments::new(outputs);
-        conv.forward(from, packed, &mut z, &mut self.columns, |rows| {
-            add_bias(rows, false);
-            if statistics == Statistics::Batch {
-                moments.add(rows);
-            }
-        });
+        // A bias before the normalization only moves the mean: it is left out of what is stored.
+        let bias = |c: usize| weights.bias.as_ref().map_or(0.0, |bias| bias[c]);
+        let outputs = conv.layer.outputs;
         let (mean, variance) = match statistics {
-            Statistics::Batch => moments.finish(conv.cells()),
-            Statistics::Running => (norm.mean.clone(), norm.variance.clone()),
+            Statistics::Batch => {
+                let mut moments = Moments::new(channels);
+                let outcome = Outcome::Moments(&mut moments);
+                conv.forward(from, packed, output, outcome, &mut self.scratch);
+                moments.finish(conv.cells())
+            }
+            Statistics::Running => {
+                let zeros = vec![0.0; channels];
+                let outcome = Outcome::Bias(&zeros, f32::NEG_INFINITY);
+                conv.forward(from, packed, output, outcome, &mut self.scratch);
+                let mean = (0..outputs).map(|c| norm.mean[c] - bias(c)).collect();
+                (mean, norm.variance.clone())
+            }
         };
-        let a: Vec<f32> = norm
-            .gamma
-            .iter()
-            .zip(&variance)
-            .map(|(gamma, variance)| gamma / (variance + NORM_EPSILON).sqrt())
-            .collect();
-        let b: Vec<f32> = (0..outputs)
-            .map(|c| norm.beta[c] - a[c] * mean[c])
-            .collect();
-        norm::scale_shift(&z, &a, &b, layer_shape.relu, output);
-        self.normalized[layer] = Some(Normalized {
-            z,
-            mean,
-            variance,
-            a,
-            b,
-        });
+        let mut map = Affine {
+            floor: floor(relu),
+            ..Affine::default()
+        };
+        for c in 0..outputs {
+            let a = norm.gamma[c] / (variance[c] + NORM_EPSILON).sqrt();
+            map.a.push(a);
+            map.b.push(norm.beta[c] - a * mean[c]);
+        }
+        map.a.resize(channels, 0.0);
+        map.b.resize(channels, 0.0);
+        self.statistics[layer] = Some((mean, variance));
+        map
     }
 
     /// Gradients of the loss whose gradient at each output `output_gradient(stack, values, g)`
-    /// adds to `g`. Call after [`Pass::forward`] with batch statistics.
+    /// adds to `g`. Call after [`Pass::forward`] with batch statistics. `observe(node, values, g)`
+    /// sees every node's values with the loss's gradient there.
     pub fn backward(
         &mut self,
-        task: &Task<'_>,
+        task: &Task<'_, E>,
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
+        mut observe: Option<&mut dyn FnMut(NodeId, &[f32], &[f32])>,
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
-        let mut gradients: NodeGradients = vec![None; task.graph.nodes.len()];
+        let mut gradients: NodeGradients<E> = vec![None; task.graph.nodes.len()];
+        let mut heard: Vec<Option<Moments>> = task.graph.layers.iter().map(|_| None).collect();
+        let mut missing = task.plan.readers.clone();
         for (id, node) in task.graph.nodes.iter().enumerate().rev() {
             if let Some(stack) = task.graph.outputs.iter().position(|&output| output == id) {
-                let mut gradient = match gradients[id].take() {
-                    Some(shared) => self.arena.unshare(shared),
-                    None => {
-                        let mut fresh = self.arena.take(self.values[id].len());
-                        fresh.fill(0.0);
-                        fresh
+                let channels = task.channels(id);
+                let values = self.value(id, channels);
+                let mut gradient = vec![0.0; values.len()];
+                output_gradient(stack, &values, &mut gradient);
+                let (mut into, _) = self.gradient_buffer(&mut gradients, id, true);
+                let stored = task.shapes[id].channels;
+                for (to, from) in into
+                    .chunks_exact_mut(stored)
+                    .zip(gradient.chunks_exact(channels))
+                {
+                    for (to, from) in to.iter_mut().zip(from) {
+                        *to = E::from_f32(to.to_f32() + from);
                     }
-                };
-                output_gradient(stack, &self.values[id], &mut gradient);
-                gradients[id] = Some(Rc::new(gradient));
+                }
+                gradients[id] = Some(Rc::new(into));
             }
             let Some(gradient) = gradients[id].take() else {
                 continue;
             };
+            if let Some(observe) = &mut observe {
+                let channels = task.channels(id);
+                let rows = gradient.chunks_exact(task.shapes[id].channels);
+                let gradient: Vec<f32> = rows
+                    .flat_map(|row| row[..channels].iter().map(|value| value.to_f32()))
+                    .collect();
+                observe(id, &self.value(id, channels), &gradient);
+            }
+            for input in node.inputs() {
+                missing[input] -= 1;
+            }
             match *node {
                 Node::Input => self.arena.give_shared(gradient),
                 Node::Conv { layer, input } => {
-                    let conv = task.conv(layer, input, id);
-                    let (mut into, accumulate) = match gradients[input].take() {
-                        Some(shared) => (Some(self.arena.unshare(shared)), true),
-                        None if input == 0 => (None, false),
-                        None => (Some(self.arena.take(self.values[input].len())), false),
-                    };
-                    layers[layer] = Some(self.conv_backward(
-                        &conv,
-                        &task.weights[layer],
-                        &task.packed[layer],
-                        (layer, input, id),
-                        &gradient,
-                        into.as_mut().map(|buffer| (&mut buffer[..], accumulate)),
-                    ));
-                    gradients[input] = into.map(Rc::new);
+                    let mut into =
+                        (input != 0).then(|| self.gradient_buffer(&mut gradients, input, false));
+                    // Whoever completes a layer's gradient tells the layer what it has to know.
+                    let complete = missing[input] == 0 && !task.graph.outputs.contains(&input);
+                    let listener = task.listener(input).filter(|_| into.is_some() && complete);
+                    let mut moments =
+                        listener.map(|layer| Moments::new(task.plan.sizes[layer].outputs));
+                    let own = heard[layer].take();
+                    layers[layer] = Some(
+                        self.conv_backward(
+                            task,
+                            (layer, input, id),
+                            &gradient,
+                            own,
+                            into.as_mut()
+                                .map(|(to, accumulate)| (&mut to[..], *accumulate)),
+                            moments.as_mut(),
+                        ),
+                    );
+                    if let Some(layer) = listener {
+                        heard[layer] = moments;
+                    }
+                    gradients[input] = into.map(|(buffer, _)| Rc::new(buffer));
                     self.arena.give_shared(gradient);
                 }
                 Node::Add { a, b } => {
-                    self.merge(&mut gradients, gradient.clone(), a);
-                    self.merge(&mut gradients, gradient, b);
+                    self.merge(task, &mut gradients, gradient.clone(), a);
+                    self.merge(task, &mut gradients, gradient, b);
                 }
                 Node::MaxPool { input } => {
                     let large = task.shapes[input];
-                    let (mut into, accumulate) = self.gradient_buffer(&mut gradients, input);
+                    let (mut into, accumulate) = self.gradient_buffer(&mut gradients, input, false);
+                    let from = source(&self.stored, &self.maps, task.plan, input);
                     let pictures = into
                         .chunks_exact_mut(large.len())
-                        .zip(self.values[input].chunks_exact(large.len()))
-                        .zip(self.values[id].chunks_exact(large.len() / 4))
                         .zip(gradient.chunks_exact(large.len() / 4));
-                    for (((to, large_map), small_map), from) in pictures {
-                        max_pool_gradient(large_map, small_map, from, to, large, accumulate);
+                    for (picture, (to, small)) in pictures.enumerate() {
+                        let range = picture * large.len()..(picture + 1) * large.len();
+                        max_pool_gradient(task.isa, from.part(range), small, to, large, accumulate);
                     }
                     gradients[input] = Some(Rc::new(into));
                     self.arena.give_shared(gradient);
                 }
                 Node::UpsampleAdd { low, high } => {
                     let shape = task.shapes[id];
-                    let (mut into, accumulate) = self.gradient_buffer(&mut gradients, low);
+                    let (mut into, accumulate) = self.gradient_buffer(&mut gradients, low, false);
                     for (to, from) in into
                         .chunks_exact_mut(shape.len() / 4)
                         .zip(gradient.chunks_exact(shape.len()))
                     {
-                        sum_pool(from, to, shape, accumulate);
+                        sum_pool(task.isa, from, to, shape, accumulate);
                     }
                     gradients[low] = Some(Rc::new(into));
-                    self.merge(&mut gradients, gradient, high);
+                    self.merge(task, &mut gradients, gradient, high);
                 }
             }
         }
@@ -260,19 +328,37 @@ impl Pass {
     }
 
     /// The buffer that collects a node's gradient, and whether it already holds a part of it.
-    fn gradient_buffer(&mut self, gradients: &mut NodeGradients, node: NodeId) -> (Vec<f32>, bool) {
+    /// A new one holds zeros when `zeros` is set, else anything.
+    fn gradient_buffer(
+        &mut self,
+        gradients: &mut NodeGradients<E>,
+        node: NodeId,
+        zeros: bool,
+    ) -> (Vec<E>, bool) {
         match gradients[node].take() {
             Some(shared) => (self.arena.unshare(shared), true),
-            None => (self.arena.take(self.values[node].len()), false),
+            None => {
+                let mut fresh = self.arena.take(self.stored[node].len());
+                if zeros {
+                    fresh.fill(E::default());
+                }
+                (fresh, false)
+            }
         }
     }
 
     /// Adds `gradient` to a node's, or makes it the node's.
-    fn merge(&mut self, gradients: &mut NodeGradients, gradient: Rc<Vec<f32>>, node: NodeId) {
+    fn merge(
+        &mut self,
+        task: &Task<'_, E>,
+        gradients: &mut NodeGradients<E>,
+        gradient: Rc<Vec<E>>,
+        node: NodeId,
+    ) {
         let sum = match gradients[node].take() {
             Some(into) => {
                 let mut into = self.arena.unshare(into);
-                add_assign(&mut into, &gradient);
+                add_assign(task.isa, &mut into, &gradient);
                 self.arena.give_shared(gradient);
                 Rc::new(into)
             }
@@ -281,100 +367,116 @@ impl Pass {
         gradients[node] = Some(sum);
     }
 
+    /// `heard` holds the layer's own sums where another layer has made them; `moments` collects
+    /// those of the input's layer.
     fn conv_backward(
         &mut self,
-        conv: &Conv<'_>,
-        weights: &LayerWeights,
-        packed: &Packed,
+        task: &Task<'_, E>,
         (layer, input, id): (usize, NodeId, NodeId),
-        gradient: &[f32],
-        input_gradient: Option<(&mut [f32], bool)>,
+        dy: &[E],
+        heard: Option<Moments>,
+        input_gradient: Option<(&mut [E], bool)>,
+        moments: Option<&mut Moments>,
     ) -> LayerGradient {
-        let outputs = conv.layer.outputs;
-        let from = &self.values[input];
-        let mut weight = vec![0.0; conv.layer.weight_len()];
-        let mut bias = weights.bias.as_ref().map(|_| vec![0.0; outputs]);
-        let scratch = &mut self.scratch;
-        let norm = match (&weights.norm, self.normalized[layer].take()) {
-            (Some(_), Some(n)) => {
-                let relu = conv.layer.relu;
-                let mut moments = Moments::new(outputs);
-                for (dy, z) in gradient
-                    .chunks(Moments::ROWS * outputs)
-                    .zip(n.z.chunks(Moments::ROWS * outputs))
-                {
-                    moments.add_gradient(dy, z, &n.a, &n.b, relu);
-                }
+        let conv = task.conv(layer, input, id);
+        let (weights, packed) = (&task.weights[layer], &task.packed[layer]);
+        let channels = conv.sizes.outputs;
+        let z = &self.stored[id];
+        let map = self.slope_map(task, id);
+        let heard = heard.or_else(|| {
+            task.listener(id).map(|_| {
+                let mut moments = Moments::new(channels);
+                add_gradient_moments(task.isa, dy, z, &map, &mut moments);
+                moments
+            })
+        });
+        let mut bias = None;
+        let (mut p, mut q, mut r) = (
+            vec![1.0; channels],
+            vec![0.0; channels],
+            vec![0.0; channels],
+        );
+        let norm = match (&weights.norm, self.statistics[layer].take(), heard) {
+            (Some(_), Some((mean, variance)), Some(heard)) => {
                 let rows = conv.cells() as f64;
-                let mut gamma = Vec::with_capacity(outputs);
-                let mut beta = Vec::with_capacity(outputs);
-                let (mut q, mut r) = (vec![0.0; outputs], vec![0.0; outputs]);
-                for c in 0..outputs {
-                    let inverse = 1.0 / (f64::from(n.variance[c]) + f64::from(NORM_EPSILON)).sqrt();
-                    let mean = f64::from(n.mean[c]);
-                    let d_beta = moments.sum[c];
-                    let d_gamma = (moments.square[c] - mean * d_beta) * inverse;
+                let (mut gamma, mut beta) = (Vec::new(), Vec::new());
+                p.clone_from(&map.a);
+                for c in 0..conv.layer.outputs {
+                    let inverse = 1.0 / (f64::from(variance[c]) + f64::from(NORM_EPSILON)).sqrt();
+                    let center = f64::from(mean[c]);
+                    let d_beta = heard.sum[c];
+                    let d_gamma = (heard.square[c] - center * d_beta) * inverse;
                     // dz = a·dy - a·dβ/rows - a·(z - μ)·inverse·dγ/rows
-                    let slope = f64::from(n.a[c]) * inverse * d_gamma / rows;
+                    let slope = f64::from(p[c]) * inverse * d_gamma / rows;
                     q[c] = -slope as f32;
-                    r[c] = (slope * mean - f64::from(n.a[c]) * d_beta / rows) as f32;
+                    r[c] = (slope * center - f64::from(p[c]) * d_beta / rows) as f32;
                     beta.push(d_beta as f32);
                     gamma.push(d_gamma as f32);
                 }
-                conv.backward(
-                    from,
-                    packed,
-                    OutputGradient::Computed(&|cells, dz| {
-                        let range = cells.start * outputs..cells.end * outputs;
-                        let (dy, z) = (&gradient[range.clone()], &n.z[range]);
-                        norm::gradient_rows(dy, z, &n.a, &n.b, relu, &n.a, &q, &r, dz);
-                    }),
-                    (&mut weight, bias.as_deref_mut()),
-                    input_gradient,
-                    scratch,
-                );
-                self.arena.give(n.z);
+                // What is stored lacks the bias, whose gradient the normalization takes out.
+                bias = weights.bias.as_ref().map(|bias| vec![0.0; bias.len()]);
+                let shift = |(c, mean): (usize, &f32)| {
+                    mean + weights.bias.as_ref().map_or(0.0, |bias| bias[c])
+                };
+                let outputs = conv.layer.outputs;
                 Some(NormWeights {
                     gamma,
                     beta,
-                    mean: n.mean,
-                    variance: n.variance,
+                    mean: mean[..outputs].iter().enumerate().map(shift).collect(),
+                    variance: variance[..outputs].to_vec(),
                 })
             }
-            _ => {
-                let output = &self.values[id];
-                let through_relu = |cells: Range<usize>, dz: &mut [f32]| {
-                    let range = cells.start * outputs..cells.end * outputs;
-                    norm::relu_gradient(&gradient[range.clone()], &output[range], dz);
-                };
-                conv.backward(
-                    from,
-                    packed,
-                    match conv.layer.relu {
-                        true => OutputGradient::Computed(&through_relu),
-                        false => OutputGradient::Stored(gradient),
-                    },
-                    (&mut weight, bias.as_deref_mut()),
-                    input_gradient,
-                    scratch,
-                );
+            (_, _, heard) => {
+                if let (Some(values), Some(heard)) = (&weights.bias, heard) {
+                    bias = Some(
+                        heard.sum[..values.len()]
+                            .iter()
+                            .map(|&v| v as f32)
+                            .collect(),
+                    );
+                }
                 None
             }
         };
+        let slope = (norm.is_some() || conv.layer.relu).then_some(Slope {
+            z,
+            map: &map,
+            p: &p,
+            q: &q,
+            r: &r,
+        });
+        let input_map = moments.is_some().then(|| self.slope_map(task, input));
+        let listener = input_map.as_ref().zip(moments);
+        let listener = listener.map(|(map, moments)| (&self.stored[input][..], map, moments));
+        let mut weight = vec![0.0; conv.sizes.gradient_rows::<E>() * channels];
+        conv.backward(
+            source(&self.stored, &self.maps, task.plan, input),
+            packed,
+            Incoming { dy, slope },
+            &mut weight,
+            input_gradient.map(|(to, accumulate)| InputGradient {
+                to,
+                accumulate,
+                listener,
+            }),
+            &mut self.scratch,
+        );
         LayerGradient {
-            weight: Packed::unpack_gradient(conv.layer, &weight),
+            weight: unpack_gradient::<E>(conv.layer, conv.sizes, &weight),
             bias,
             norm,
         }
     }
 
-    /// Gives all buffers of the last run back to the arena.
-    fn clear(&mut self) {
-        for value in self.values.drain(..) {
-            self.arena.give(value);
-        }
-        for normalized in self.normalized.drain(..).flatten() {
-            self.arena.give(normalized.z);
+    /// Which values of a layer the gradient passes: those that its ReLU let through.
+    fn slope_map(&self, task: &Task<'_, E>, id: NodeId) -> Affine {
+        let relu = match task.graph.nodes[id] {
+            Node::Conv { layer, .. } => task.graph.layers[layer].relu,
+            _ => false,
+        };
+        Affine {
+            floor: floor(relu),
+            ..self.maps[id].clone()
         }
     }
 }

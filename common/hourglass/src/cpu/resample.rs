@@ -1,116 +1,187 @@
-//! Sums, 2×2 max-pooling and nearest-neighbour enlargement of channels-last maps.
+//! Sums, 2×2 max-pooling and nearest-neighbour enlargement of channels-last maps. The number of
+//! channels is a multiple of 16.
 
-use super::isa::multiversion;
+use super::element::Element;
+use super::isa::kernel;
+use super::norm::{Affine, Source};
 use crate::graph::MapShape;
 
-multiversion! {
+/// One register of a source's values.
+#[inline(always)]
+unsafe fn value<L: Lanes, E: Element>(source: Source<'_, E>, at: usize, column: usize) -> L {
+    // SAFETY: the callers keep `at` inside the data and `column` below the channels.
+    unsafe {
+        let Affine { a, b, floor } = source.map;
+        let (a, b) = (
+            L::load(a.as_ptr().add(column)),
+            L::load(b.as_ptr().add(column)),
+        );
+        let z = E::load(source.data.as_ptr().add(at));
+        b.add_product(a, z).at_least(L::splat(*floor))
+    }
+}
+
+use super::lanes::Lanes;
+
+/// Stores a value, or adds it.
+#[inline(always)]
+unsafe fn put<L: Lanes, E: Element>(value: L, to: *mut E, accumulate: bool) {
+    // SAFETY: the callers keep the address inside the map.
+    unsafe {
+        let value = match accumulate {
+            true => E::load::<L>(to).add(value),
+            false => value,
+        };
+        E::store(value, to);
+    }
+}
+
+fn check<E>(source: Source<'_, E>, len: usize, channels: usize) {
+    assert_eq!(source.data.len(), len);
+    assert!(source.map.a.len() == channels && source.map.b.len() == channels);
+    assert!(channels.is_multiple_of(16));
+}
+
+kernel! {
     /// `into += from`
-    pub(crate) fn add_assign(into: &mut [f32], from: &[f32]) {
-        for (i, f) in into.iter_mut().zip(from) {
-            *i += f;
+    pub(super) fn add_assign<L, E: Element>(into: &mut [E], from: &[E]) {
+        assert!(into.len() == from.len() && into.len().is_multiple_of(16));
+        for at in (0..into.len()).step_by(L::N) {
+            put(E::load::<L>(from.as_ptr().add(at)), into.as_mut_ptr().add(at), true);
         }
     }
 }
 
-multiversion! {
+kernel! {
     /// `output = a + b`
-    pub(crate) fn add(a: &[f32], b: &[f32], output: &mut [f32]) {
-        for ((o, a), b) in output.iter_mut().zip(a).zip(b) {
-            *o = a + b;
+    pub(super) fn add<L, E: Element>(a: Source<'_, E>, b: Source<'_, E>, output: &mut [E]) {
+        let channels = a.map.a.len();
+        check(a, output.len(), channels);
+        check(b, output.len(), channels);
+        for row in (0..output.len()).step_by(channels) {
+            for column in (0..channels).step_by(L::N) {
+                let at = row + column;
+                let sum = value::<L, E>(a, at, column).add(value(b, at, column));
+                E::store(sum, output.as_mut_ptr().add(at));
+            }
         }
     }
 }
 
-multiversion! {
+kernel! {
     /// `output = high + low` enlarged twice, for one picture of `shape` (the high map's).
-    pub(crate) fn upsample_add(low: &[f32], high: &[f32], output: &mut [f32], shape: MapShape) {
-        let (row, half) = (shape.width * shape.channels, shape.width / 2 * shape.channels);
-        for y in 0..shape.height {
-            let low = &low[y / 2 * half..][..half];
-            let high = high[y * row..][..row].chunks_exact(2 * shape.channels);
-            let output = output[y * row..][..row].chunks_exact_mut(2 * shape.channels);
-            for ((low, high), output) in low.chunks_exact(shape.channels).zip(high).zip(output) {
-                let (high_a, high_b) = high.split_at(shape.channels);
-                let (output_a, output_b) = output.split_at_mut(shape.channels);
-                for c in 0..shape.channels {
-                    output_a[c] = high_a[c] + low[c];
-                    output_b[c] = high_b[c] + low[c];
+    pub(super) fn upsample_add<L, E: Element>(
+        low: Source<'_, E>, high: Source<'_, E>, output: &mut [E], shape: MapShape,
+    ) {
+        let MapShape { channels, height, width } = shape;
+        check(low, height / 2 * (width / 2) * channels, channels);
+        check(high, shape.len(), channels);
+        assert!(output.len() == shape.len() && height % 2 == 0 && width % 2 == 0);
+        for y in 0..height {
+            for x in 0..width / 2 {
+                let small = (y / 2 * (width / 2) + x) * channels;
+                let large = (y * width + 2 * x) * channels;
+                for column in (0..channels).step_by(L::N) {
+                    let low = value::<L, E>(low, small + column, column);
+                    for at in [large + column, large + channels + column] {
+                        let sum = low.add(value(high, at, column));
+                        E::store(sum, output.as_mut_ptr().add(at));
+                    }
                 }
             }
         }
     }
 }
 
-multiversion! {
+/// Where the 2×2 cells over cell (`x`, `y`) of the small map lie in the large one.
+#[inline(always)]
+fn corners(shape: MapShape, x: usize, y: usize) -> [usize; 4] {
+    let row = shape.width * shape.channels;
+    let first = 2 * (y * row + x * shape.channels);
+    [
+        first,
+        first + shape.channels,
+        first + row,
+        first + row + shape.channels,
+    ]
+}
+
+kernel! {
     /// Sums of 2×2 cells: the gradient of the enlargement for one picture of `shape` (the large
     /// map's). Adds to the result when `accumulate` is set.
-    pub(crate) fn sum_pool(large: &[f32], small: &mut [f32], shape: MapShape, accumulate: bool) {
-        let (row, half) = (shape.width * shape.channels, shape.width / 2 * shape.channels);
-        for y in 0..shape.height / 2 {
-            let upper = large[2 * y * row..][..row].chunks_exact(2 * shape.channels);
-            let lower = large[(2 * y + 1) * row..][..row].chunks_exact(2 * shape.channels);
-            let small = small[y * half..][..half].chunks_exact_mut(shape.channels);
-            for ((small, upper), lower) in small.zip(upper).zip(lower) {
-                let (ua, ub) = upper.split_at(shape.channels);
-                let (la, lb) = lower.split_at(shape.channels);
-                for c in 0..shape.channels {
-                    let sum = ua[c] + ub[c] + la[c] + lb[c];
-                    small[c] = if accumulate { small[c] + sum } else { sum };
+    pub(super) fn sum_pool<L, E: Element>(
+        large: &[E], small: &mut [E], shape: MapShape, accumulate: bool,
+    ) {
+        let MapShape { channels, height, width } = shape;
+        assert!(large.len() == shape.len() && small.len() == shape.len() / 4);
+        assert!(channels.is_multiple_of(16) && height % 2 == 0 && width % 2 == 0);
+        for y in 0..height / 2 {
+            for x in 0..width / 2 {
+                let to = (y * (width / 2) + x) * channels;
+                let from = corners(shape, x, y);
+                for column in (0..channels).step_by(L::N) {
+                    let mut sum = L::splat(0.0);
+                    for at in from {
+                        sum = sum.add(E::load(large.as_ptr().add(at + column)));
+                    }
+                    put(sum, small.as_mut_ptr().add(to + column), accumulate);
                 }
             }
         }
     }
 }
 
-multiversion! {
+kernel! {
     /// 2×2 maxima of one picture of `shape` (the large map's).
-    pub(crate) fn max_pool(large: &[f32], small: &mut [f32], shape: MapShape) {
-        let (row, half) = (shape.width * shape.channels, shape.width / 2 * shape.channels);
-        for y in 0..shape.height / 2 {
-            let upper = large[2 * y * row..][..row].chunks_exact(2 * shape.channels);
-            let lower = large[(2 * y + 1) * row..][..row].chunks_exact(2 * shape.channels);
-            let small = small[y * half..][..half].chunks_exact_mut(shape.channels);
-            for ((small, upper), lower) in small.zip(upper).zip(lower) {
-                let (ua, ub) = upper.split_at(shape.channels);
-                let (la, lb) = lower.split_at(shape.channels);
-                for c in 0..shape.channels {
-                    let u = if ub[c] > ua[c] { ub[c] } else { ua[c] };
-                    let l = if lb[c] > la[c] { lb[c] } else { la[c] };
-                    small[c] = if l > u { l } else { u };
+    pub(super) fn max_pool<L, E: Element>(
+        large: Source<'_, E>, small: &mut [E], shape: MapShape,
+    ) {
+        let MapShape { channels, height, width } = shape;
+        check(large, shape.len(), channels);
+        assert!(small.len() == shape.len() / 4 && height % 2 == 0 && width % 2 == 0);
+        for y in 0..height / 2 {
+            for x in 0..width / 2 {
+                let to = (y * (width / 2) + x) * channels;
+                let from = corners(shape, x, y);
+                for column in (0..channels).step_by(L::N) {
+                    let mut top: L = value(large, from[0] + column, column);
+                    for at in &from[1..] {
+                        top = value::<L, E>(large, at + column, column).at_least(top);
+                    }
+                    E::store(top, small.as_mut_ptr().add(to + column));
                 }
             }
         }
     }
 }
 
-multiversion! {
+kernel! {
     /// Gradient of [`max_pool`]: each result's gradient goes to the first of the largest cells.
     /// Overwrites the large gradient, or adds to it when `accumulate` is set.
-    pub(crate) fn max_pool_gradient(
-        large: &[f32], small: &[f32], small_gradient: &[f32], large_gradient: &mut [f32],
+    pub(super) fn max_pool_gradient<L, E: Element>(
+        large: Source<'_, E>, small_gradient: &[E], large_gradient: &mut [E],
         shape: MapShape, accumulate: bool,
     ) {
-        let (row, half) = (shape.width * shape.channels, shape.width / 2 * shape.channels);
-        let channels = shape.channels;
-        for y in 0..shape.height / 2 {
-            for x in 0..shape.width / 2 {
-                let at = y * half + x * channels;
-                let corner = 2 * y * row + 2 * x * channels;
-                let offsets = [corner, corner + channels, corner + row, corner + row + channels];
-                let top = &small[at..at + channels];
-                let g = &small_gradient[at..at + channels];
-                for block in (0..channels).step_by(16) {
-                    let size = 16.min(channels - block);
-                    let mut left = [1.0f32; 16];
-                    for offset in offsets {
-                        let from = &large[offset + block..][..size];
-                        let to = &mut large_gradient[offset + block..][..size];
-                        for i in 0..size {
-                            let hit = if from[i] == top[block + i] { left[i] } else { 0.0 };
-                            left[i] -= hit;
-                            let value = hit * g[block + i];
-                            to[i] = if accumulate { to[i] + value } else { value };
-                        }
+        let MapShape { channels, height, width } = shape;
+        check(large, shape.len(), channels);
+        assert!(small_gradient.len() == shape.len() / 4 && large_gradient.len() == shape.len());
+        assert!(height % 2 == 0 && width % 2 == 0);
+        for y in 0..height / 2 {
+            for x in 0..width / 2 {
+                let from = (y * (width / 2) + x) * channels;
+                let to = corners(shape, x, y);
+                for column in (0..channels).step_by(L::N) {
+                    let mut cells = [L::splat(0.0); 4];
+                    for (cell, at) in cells.iter_mut().zip(to) {
+                        *cell = value(large, at + column, column);
+                    }
+                    let [a, b, c, d] = cells;
+                    let top = d.at_least(c.at_least(b.at_least(a)));
+                    let mut left: L = E::load(small_gradient.as_ptr().add(from + column));
+                    for (cell, at) in cells.into_iter().zip(to) {
+                        let hit = left.where_equal(cell, top);
+                        left = left.add_product(hit, L::splat(-1.0));
+                        put(hit, large_gradient.as_mut_ptr().add(at + column), accumulate);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Lens, sensor and tone curve.
 
-use crate::noise::noise;
+use crate::noise::hash;
 use crate::scene::Finish;
 use glam::Vec3;
 
@@ -34,7 +34,7 @@ pub(super) fn develop(
         let color = picture[k] * factor;
         for c in 0..3 {
             // Three uniform numbers make a good enough bell (variance 1/3 each).
-            let at = |i: u32| noise(Vec3::new(x, y, c as f32), finish.grain ^ i);
+            let at = |i: u32| hash(x as i32, y as i32, c as i32, finish.grain ^ i);
             let grain = finish.noise * (at(1) + at(2) + at(3));
             let value = 255.0 * tone(color[c]) + grain;
             pixel.0[c] = (value + 0.5).clamp(0.0, 255.0) as u8;

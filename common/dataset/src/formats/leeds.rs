@@ -1,12 +1,17 @@
 //! Leeds Sports Pose (Johnson & Everingham, BMVC 2010) and its extension (CVPR 2011).
 
+use std::path::Path;
+use std::sync::Arc;
+
+use pose::KeypointSet;
+
+use crate::data_set::{DataSet, Place, Record, box_of_labels, mapped};
 use crate::error::DatasetError;
-use crate::load::{Mapping, Records, folder};
-use crate::mat::{MatArray, read_mat};
+use crate::load::folder;
+use crate::mat::{MatArray, mat_file, read_mat};
 use crate::person::{LabelledKeypoint, Person, Split, Visibility};
 use crate::source::{Source, SourceKind};
-use pose::{KeypointSet, Rect};
-use std::path::Path;
+use crate::write::Output;
 
 const JOINTS: usize = 14;
 
@@ -17,16 +22,18 @@ const DUPLICATES_OF_TEST: [usize; 4] = [483, 492, 550, 670];
 /// The first photo of LSP's test set.
 const FIRST_TEST: usize = 1001;
 
-pub(crate) fn read(source: &Source, target: &KeypointSet) -> Result<Records, DatasetError> {
+pub(crate) fn read(source: &Source) -> Result<DataSet, DatasetError> {
     let root = folder(source.root.clone(), "joints.mat and images")?;
     let images = source.images.clone().unwrap_or_else(|| root.join("images"));
     let images = folder(images, "photos")?;
     let file = root.join("joints.mat");
     let joints = LeedsJoints::read(&file)?;
-    let mapping = Mapping::new(&file, &KeypointSet::lsp(), target)?;
     let extended = source.kind == SourceKind::Lspet;
-    let mut records = Records::new(file, "joints");
+    let mut set = DataSet::new(KeypointSet::lsp(), &file, &images);
+    set.image_field = "joints";
+    let file: Arc<Path> = file.into();
     for index in 0..joints.people {
+        let place = Place::record(&file, index);
         let number = index + 1;
         let (dataset, split, image) = if extended {
             ("lspet", Split::Train, format!("im{number:05}.jpg"))
@@ -37,15 +44,11 @@ pub(crate) fn read(source: &Source, target: &KeypointSet) -> Result<Records, Dat
         } else {
             ("lsp", Split::Test, format!("im{number:04}.jpg"))
         };
-        let keypoints = mapping.labels(|joint| joints.label(index, joint, extended));
-        let labelled = keypoints.iter().filter(|k| k.is_labelled());
-        let Some(rect) = Rect::from_points(labelled.map(LabelledKeypoint::point)) else {
-            records.problem(index, "joints", "no joint is labelled".into());
-            continue;
-        };
-        records.people.push((
-            index,
-            Person {
+        let keypoints: Vec<LabelledKeypoint> = (0..JOINTS)
+            .map(|joint| joints.label(index, joint, extended))
+            .collect();
+        let record = box_of_labels("joints", &keypoints).map(|rect| {
+            let person = Person {
                 image: images.join(image),
                 dataset: dataset.to_owned(),
                 id: format!("{dataset}:{number}"),
@@ -54,10 +57,12 @@ pub(crate) fn read(source: &Source, target: &KeypointSet) -> Result<Records, Dat
                 head_size: None,
                 area: None,
                 split,
-            },
-        ));
+            };
+            Record::new(person, place.clone())
+        });
+        set.take(&place, record);
     }
-    Ok(records)
+    Ok(set)
 }
 
 /// The array `joints` of a Leeds data set: joint × [x, y, flag] × photo, or, with `by_value`,
@@ -124,4 +129,32 @@ impl LeedsJoints {
         }
         LabelledKeypoint::new((x - 0.5) as f32, (y - 0.5) as f32, visibility)
     }
+}
+
+/// Writes `joints.mat` as the extension has it: joint × [x, y, labelled] × photo. The photos lie in
+/// `images`, numbered in the records' order.
+pub(crate) fn write(output: &Output<'_>) -> Result<(), DatasetError> {
+    let path = output.root.join("joints.mat");
+    let map = KeypointSet::lsp().map_from(output.keypoints);
+    let mut data = Vec::with_capacity(output.records.len() * 3 * JOINTS);
+    for record in output.records {
+        let labels = mapped(&record.person.keypoints, &map);
+        let column = |value: &dyn Fn(&LabelledKeypoint) -> f64| {
+            let of = |k: &LabelledKeypoint| if k.is_labelled() { value(k) } else { 0.0 };
+            labels.iter().map(of).collect::<Vec<f64>>()
+        };
+        data.extend(column(&|k| f64::from(k.x) + 0.5));
+        data.extend(column(&|k| f64::from(k.y) + 0.5));
+        data.extend(column(&|_| 1.0));
+    }
+    let array = MatArray {
+        name: "joints".into(),
+        dims: vec![JOINTS, 3, output.records.len()],
+        data,
+    };
+    let bytes = mat_file(&array).map_err(|reason| DatasetError::Mat {
+        path: path.clone(),
+        reason,
+    })?;
+    std::fs::write(&path, bytes).map_err(|source| DatasetError::Io { path, source })
 }
