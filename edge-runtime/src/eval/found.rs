@@ -23,11 +23,11 @@ impl CocoTruth {
     pub fn read(sources: &[&Source]) -> Result<CocoTruth, RuntimeError> {
         let coco = sources.iter().filter(|s| s.kind == SourceKind::Coco);
         let files = coco
-            .map(|source| CocoFile::read(&source.root))
+            .map(|source| CocoFile::of(source))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| RuntimeError::Dataset(e.to_string()))?;
         Ok(CocoTruth {
-            files,
+            files: files.concat(),
             ids: ImageIds::default(),
         })
     }

@@ -1,14 +1,14 @@
 //! `trainer view`
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use dataset::SourceKind;
 use edge_runtime::{RuntimeError, save_picture};
 use pose::{KeypointSet, Size};
 use trainer::{
-    Augmentation, AugmentedBatches, DataSpec, Gallery, Look, SampleShape, Teaching, ViewFilter,
-    browse, browse_augmented, parse_keypoints, parse_size,
+    AugmentationOptions, AugmentedBatches, DataSpec, Gallery, Look, SampleShape, Teaching,
+    ViewFilter, browse, browse_augmented, parse_keypoints, parse_size,
 };
 
 /// Look at annotated people: in a window, or as a sheet of pictures.
@@ -73,18 +73,11 @@ pub struct ViewArgs {
     /// Crop side over the longer side of the person's box.
     #[arg(long, default_value_t = 1.25, requires = "augmented")]
     margin: f32,
+    #[command(flatten)]
+    augmentation: AugmentationOptions,
     /// Print a line of JSON for each person, with what is suspicious, instead of pictures.
     #[arg(long, conflicts_with_all = ["out", "augmented"])]
     json: bool,
-}
-
-/// The keypoints of the first data set.
-fn own_keypoints(data: &[DataSpec]) -> KeypointSet {
-    match data.first().map(|spec| spec.source().kind) {
-        Some(SourceKind::Lsp | SourceKind::Lspet) => KeypointSet::lsp(),
-        Some(SourceKind::Coco) => KeypointSet::coco(),
-        _ => KeypointSet::mpii(),
-    }
 }
 
 /// Shows as the arguments say.
@@ -100,10 +93,20 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     if !(args.input.width.is_multiple_of(32) && args.input.height.is_multiple_of(32)) {
         return Err(usage("--input: expected multiples of 32".into()));
     }
-    let keypoints = match &args.keypoints {
-        Some(keypoints) => keypoints.clone(),
-        None => own_keypoints(&args.data),
-    };
+    // The files as they are: with the boxes of heads, and the keypoints' own names.
+    let mut own = None;
+    let mut heads = HashMap::new();
+    for spec in &args.data {
+        let files = dataset::read(spec.source())?;
+        own = own.or(Some(files.keypoints));
+        let records = files.records.into_iter();
+        heads.extend(records.filter_map(|record| Some((record.person.id, record.head?))));
+    }
+    let keypoints = args
+        .keypoints
+        .clone()
+        .or(own)
+        .unwrap_or_else(KeypointSet::mpii);
     if let Some(joint) = args.filter.unknown_joint(&keypoints) {
         let set = &keypoints.name;
         return Err(usage(format!(
@@ -124,7 +127,8 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
         names: args.names,
         close: args.close,
     };
-    let gallery = Gallery::new(people, keypoints.clone(), &args.filter, args.seed)?;
+    let gallery =
+        Gallery::new(people, keypoints.clone(), &args.filter, args.seed)?.with_heads(heads);
     if args.json {
         for at in 0..gallery.len() {
             println!("{}", serde_json::to_string(&gallery.record(at))?);
@@ -139,7 +143,7 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
             sigma: args.sigma,
             margin: args.margin,
         };
-        let augmentation = Augmentation::default();
+        let augmentation = args.augmentation.augmentation(&keypoints);
         let seed = args.seed.unwrap_or(1);
         let people = people.collect();
         let mut batches =

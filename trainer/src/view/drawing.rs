@@ -20,6 +20,8 @@ use crate::error::TrainError;
 pub(super) struct Scene<'a> {
     pub(super) photo: &'a RgbImage,
     pub(super) person: &'a Person,
+    /// The head's box.
+    pub(super) head: Option<Rect>,
     /// Other people in the photo.
     pub(super) others: Vec<&'a Person>,
     pub(super) set: &'a KeypointSet,
@@ -121,6 +123,9 @@ fn draw(scene: &Scene<'_>, crop: &Crop, size: Size, look: Look) -> Result<RgbIma
         draw_skeleton(&mut canvas, &pose, &white, &style);
     }
     rectangle(&mut canvas, person.rect, &to_picture, 1.6, BOX);
+    if let Some(head) = scene.head {
+        rectangle(&mut canvas, head, &to_picture, 1.6, HEAD);
+    }
     let pose = moved(&person.keypoints, &to_picture);
     let style = style(&pose, size, 1.0);
     draw_skeleton(&mut canvas, &pose, scene.set, &style);
