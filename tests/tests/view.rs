@@ -43,8 +43,8 @@ fn sheets_need_no_screen() {
     };
     let (code, _, said) = view(&["--out", "sheet.png", "--count", "4", "--tile", "120x100"]);
     assert_eq!(code, Some(0), "{said}");
-    // Three columns of 120 and two rows of 100 with captions of 14, gaps of 6.
-    assert_eq!(size(&desk, "sheet.png"), (3 * 126 + 6, 2 * 120 + 6));
+    // Two columns of 120 and two rows of 100 with captions of 14, gaps of 6.
+    assert_eq!(size(&desk, "sheet.png"), (2 * 126 + 6, 2 * 120 + 6));
     let augmented = ["--augmented", "--batch", "2", "--input", "96x96"];
     let (code, _, said) = view(&[&augmented[..], &["--out", "batch.png"]].concat());
     assert_eq!(code, Some(0), "{said}");

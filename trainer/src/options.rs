@@ -82,6 +82,7 @@ impl TrainOptions {
             average: course.average,
             seed: course.seed,
             threads: machine.threads(),
+            loaders: machine.loaders(),
             precision: machine.precision.unwrap_or_else(Precision::fastest),
             device: machine.device,
             photo_memory: machine.photo_memory << 20,

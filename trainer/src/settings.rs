@@ -67,6 +67,8 @@ pub struct TrainSettings {
     pub threads: usize,
     /// Format of maps and products in the CPU engine.
     pub precision: Precision,
+    /// Threads that make batches.
+    pub loaders: usize,
     /// Bytes of decoded photos to keep.
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.

@@ -98,17 +98,17 @@ impl CocoTruth {
         truth
     }
 
-    /// Everybody in the files, for the evaluation of results that others made; none without files.
-    pub fn everybody(&self, set: &KeypointSet) -> Option<Vec<TruePose>> {
-        let unique: HashSet<u64> = self
-            .files
-            .iter()
-            .flat_map(|f| f.images.values().copied())
-            .collect();
-        let photos: usize = self.files.iter().map(|file| file.images.len()).sum();
-        // With two files of the same photos nobody could say to whom a result belongs.
-        (!self.files.is_empty() && unique.len() == photos)
-            .then(|| self.files.iter().flat_map(|f| f.people_with(set)).collect())
+    /// Everybody in the files.
+    pub fn everybody(&self, set: &KeypointSet) -> Vec<TruePose> {
+        let files = self.files.iter();
+        files.flat_map(|file| file.people_with(set)).collect()
+    }
+
+    /// Whether no two files have a photo of the same number: else nobody could say to whom a
+    /// result belongs.
+    pub fn numbers_are_unique(&self) -> bool {
+        let ids = || self.files.iter().flat_map(|file| file.images.values());
+        ids().collect::<HashSet<_>>().len() == ids().count()
     }
 
     /// The keypoints of the first file.

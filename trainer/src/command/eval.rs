@@ -52,8 +52,9 @@ pub fn run(args: EvalArgs) -> anyhow::Result<()> {
             let choice = args.keypoints.as_deref().map(set_of_name).transpose()?;
             let people = |set: &KeypointSet| args.people(set);
             let sources: Vec<_> = args.data.iter().map(DataSpec::source).collect();
+            let all = !args.data.iter().any(DataSpec::is_part);
             args.measure
-                .score(path, args.specs(), &sources, choice, people)?
+                .score(path, (args.specs(), &sources), choice, all, people)?
         }
         (None, Some(weights)) if weights.extension().is_some_and(|e| e == "onnx") => {
             args.measure_onnx(weights)?

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dataset::SourceKind;
 use edge_runtime::{RuntimeError, save_picture};
 use pose::{KeypointSet, Size};
 use trainer::{
@@ -23,9 +24,9 @@ pub struct ViewArgs {
     /// Annotated people, as for `trainer train`. May be given several times.
     #[arg(long, required = true, value_name = "SPEC")]
     data: Vec<DataSpec>,
-    /// Keypoints to show: mpii, coco, lsp or animal_pose.
-    #[arg(long, default_value = "mpii", value_parser = parse_keypoints)]
-    keypoints: KeypointSet,
+    /// Keypoints to show: mpii, coco, lsp or animal_pose [default: the data's own].
+    #[arg(long, value_parser = parse_keypoints)]
+    keypoints: Option<KeypointSet>,
     /// Only people who meet all of these, separated by commas: suspicious, joints<N, joints>N,
     /// people<N, people>N (in the photo), has=JOINT, lacks=JOINT, occluded=JOINT, split=NAME,
     /// id=TEXT.
@@ -77,6 +78,15 @@ pub struct ViewArgs {
     json: bool,
 }
 
+/// The keypoints of the first data set.
+fn own_keypoints(data: &[DataSpec]) -> KeypointSet {
+    match data.first().map(|spec| spec.source().kind) {
+        Some(SourceKind::Lsp | SourceKind::Lspet) => KeypointSet::lsp(),
+        Some(SourceKind::Coco) => KeypointSet::coco(),
+        _ => KeypointSet::mpii(),
+    }
+}
+
 /// Shows as the arguments say.
 pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     let usage = |message: String| anyhow::Error::from(RuntimeError::Usage(message));
@@ -90,8 +100,12 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     if !(args.input.width.is_multiple_of(32) && args.input.height.is_multiple_of(32)) {
         return Err(usage("--input: expected multiples of 32".into()));
     }
-    if let Some(joint) = args.filter.unknown_joint(&args.keypoints) {
-        let set = &args.keypoints.name;
+    let keypoints = match &args.keypoints {
+        Some(keypoints) => keypoints.clone(),
+        None => own_keypoints(&args.data),
+    };
+    if let Some(joint) = args.filter.unknown_joint(&keypoints) {
+        let set = &keypoints.name;
         return Err(usage(format!(
             "--filter: `{set}` has no keypoint `{joint}`"
         )));
@@ -99,10 +113,10 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     let mut people = Vec::new();
     for spec in &args.data {
         let warn = |warning| eprintln!("{spec}: {warning}");
-        people.extend(spec.load(&args.keypoints, true, warn)?);
+        people.extend(spec.load(&keypoints, true, warn)?);
     }
     for teaching in &args.teacher {
-        if let Some(done) = teaching.apply(&mut people, &args.keypoints)? {
+        if let Some(done) = teaching.apply(&mut people, &keypoints)? {
             eprintln!("{done}");
         }
     }
@@ -110,7 +124,7 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
         names: args.names,
         close: args.close,
     };
-    let gallery = Gallery::new(people, args.keypoints.clone(), &args.filter, args.seed)?;
+    let gallery = Gallery::new(people, keypoints.clone(), &args.filter, args.seed)?;
     if args.json {
         for at in 0..gallery.len() {
             println!("{}", serde_json::to_string(&gallery.record(at))?);
@@ -128,9 +142,8 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
         let augmentation = Augmentation::default();
         let seed = args.seed.unwrap_or(1);
         let people = people.collect();
-        let set = args.keypoints;
         let mut batches =
-            AugmentedBatches::new(people, set, shape, augmentation, args.batch, seed)?;
+            AugmentedBatches::new(people, keypoints, shape, augmentation, args.batch, seed)?;
         return match &args.out {
             Some(path) => Ok(save(batches.page(0)?, path)?),
             None => window(browse_augmented(&mut batches)),

@@ -84,13 +84,14 @@ pub(super) fn page(
 
 /// The person and what surrounds them.
 pub(super) fn tile(scene: &Scene<'_>, look: Look, size: Size) -> Result<RgbImage, TrainError> {
-    let whole = Crop::around(
-        scene.person.rect.union(&scene.person.crop_rect()),
-        1.1,
-        size,
-    );
+    let person = scene.person;
+    let rect = person
+        .rect
+        .union(&person.joints_rect().unwrap_or(person.rect));
+    let whole = Crop::around(rect, 1.1, size);
     let close = Crop::around(scene.person.crop_rect(), TILE, size);
-    // The person's box is often much larger than the person: not everything of it must be seen.
+    // The person's box is often much larger than the person, and a joint may be anywhere: not
+    // everything of them must be seen.
     let crop = if look.close || whole.width > 1.5 * close.width {
         close
     } else {
