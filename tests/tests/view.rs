@@ -65,7 +65,7 @@ fn sheets_need_no_screen() {
     };
     assert_eq!(lines("").len(), 6);
     assert_eq!(lines("split=validation").len(), 2);
-    let wrong = lines("suspicious,id=mpii:3");
+    let wrong = lines("suspicious,id=synth:3");
     assert_eq!(wrong.len(), 1);
     let reasons = wrong[0]["suspicions"].to_string();
     assert!(
@@ -178,10 +178,10 @@ fn keys_turn_the_pages_of_the_window() {
     let press = |key: &str, page: &str| {
         screen.tool(&["key", key]).expect("a key");
         wait(&format!("page {page} after {key}, at {}", title()), &|| {
-            title().starts_with(&format!("{page} of 6: mpii:"))
+            title().starts_with(&format!("{page} of 6: synth:"))
         });
     };
-    assert!(title().starts_with("1 of 6: mpii:0"), "{}", title());
+    assert!(title().starts_with("1 of 6: synth:0"), "{}", title());
     press("f", "2");
     press("Right", "3");
     press("b", "2");

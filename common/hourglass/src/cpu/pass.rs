@@ -118,6 +118,9 @@ fn source<'a, E>(
     }
 }
 
+/// What looks on during [`Pass::backward`]: a node, its values, and the loss's gradient there.
+pub(super) type Observe<'a> = &'a mut dyn FnMut(NodeId, &[f32], &[f32]);
+
 impl<E: Element> Pass<E> {
     /// Runs the network on channels-last pictures; the results stay in the pass.
     pub fn forward(&mut self, task: &Task<'_, E>, images: &[f32], statistics: Statistics) {
@@ -234,7 +237,7 @@ impl<E: Element> Pass<E> {
         &mut self,
         task: &Task<'_, E>,
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
-        mut observe: Option<&mut dyn FnMut(NodeId, &[f32], &[f32])>,
+        mut observe: Option<Observe<'_>>,
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
         let mut gradients: NodeGradients<E> = vec![None; task.graph.nodes.len()];
