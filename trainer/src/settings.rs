@@ -119,7 +119,7 @@ impl TrainSettings {
         if self.accumulate == 0 {
             return fail("a step needs 1 batch or more".to_owned());
         }
-        if let Some(clip) = self.clip_norm.filter(|clip| !(*clip > 0.0)) {
+        if let Some(clip) = self.clip_norm.filter(|clip| clip.is_nan() || *clip <= 0.0) {
             return fail(format!(
                 "gradients shortened to {clip}: must be more than 0"
             ));

@@ -1,7 +1,7 @@
 //! `trainer eval`
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dataset::Person;
@@ -142,7 +142,7 @@ impl EvalArgs {
         Ok(outcome?)
     }
 
-    fn measure_checkpoint(&self, path: &PathBuf) -> anyhow::Result<MeasureOutcome> {
+    fn measure_checkpoint(&self, path: &Path) -> anyhow::Result<MeasureOutcome> {
         let checkpoint = Checkpoint::load(path)?;
         let info = &checkpoint.info;
         let keypoints = set_of_name(&info.keypoints)?;

@@ -1,7 +1,7 @@
 //! `trainer view`
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use edge_runtime::{RuntimeError, save_picture};
@@ -166,7 +166,7 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     }
 }
 
-fn save(picture: &image::RgbImage, path: &PathBuf) -> Result<(), RuntimeError> {
+fn save(picture: &image::RgbImage, path: &Path) -> Result<(), RuntimeError> {
     save_picture(picture, path)?;
     println!("{}", path.display());
     Ok(())
