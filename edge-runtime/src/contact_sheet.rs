@@ -56,7 +56,7 @@ impl ContactSheet {
     pub fn with_tiles(count: usize, tile: Size) -> ContactSheet {
         let count = count.max(1);
         let aspect = (tile.height + CAPTION + GAP) as f32 / (tile.width + GAP) as f32;
-        let columns = (count as f32 * 1.4 * aspect).sqrt().ceil() as usize;
+        let columns = (count as f32 * 1.4 * aspect).sqrt().round() as usize;
         let columns = columns.clamp(1, count);
         let rows = count.div_ceil(columns);
         let width = columns * (tile.width + GAP) + GAP;

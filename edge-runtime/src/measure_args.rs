@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use dataset::{FoundPose, PckReport, PckRule, Person, Sigmas, Source, read_results, results_json};
+use dataset::{
+    FoundPose, PckReport, PckRule, Person, Sigmas, Source, SourceKind, read_results, results_json,
+};
 use onnx_graph::write_atomically;
 use pose::{Crop, KeypointSet, Pose, Size};
 use serde::Serialize;
@@ -335,26 +337,18 @@ impl MeasureArgs {
         )
     }
 
-    /// Whether photos and people have to be read: not for COCO's figures of results for COCO
-    /// files.
-    pub fn needs_people(&self, sources: &[&Source]) -> bool {
-        let coco = |source: &&Source| source.kind == dataset::SourceKind::Coco;
-        let unsplit = |source: &&Source| source.split.is_none();
-        let alone = sources.iter().all(|s| coco(s) && unsplit(s));
-        !(self.predictions.is_some() && self.metric == Metric::Oks && alone)
-    }
-
     /// Measures results that are there already. `choice` are their keypoints, where somebody
-    /// said which; `people` loads the people with labels for the keypoints that it is given.
+    /// said which; `people` loads the people with labels for the keypoints that it is given;
+    /// `all_people` says that these are all of the sources'.
     ///
     /// # Errors
     /// No results, or with other keypoints than any that are known; as [`run`](Self::run).
     pub fn score(
         &self,
         path: &Path,
-        data: Vec<String>,
-        sources: &[&Source],
+        (data, sources): (Vec<String>, &[&Source]),
         choice: Option<KeypointSet>,
+        all_people: bool,
         people: impl FnOnce(&KeypointSet) -> Result<Vec<Person>, RuntimeError>,
     ) -> Result<MeasureOutcome, RuntimeError> {
         self.check()?;
@@ -364,15 +358,18 @@ impl MeasureArgs {
             Some(set) => set,
             None => set_of_results(path, &found, &truth)?,
         };
-        let people = if self.needs_people(sources) {
-            people(&set)?
-        } else {
+        let coco = |source: &&Source| source.kind == SourceKind::Coco && source.split.is_none();
+        let whole = all_people && sources.iter().all(coco) && truth.numbers_are_unique();
+        // COCO's figures of whole files need nobody's photo.
+        let people = if whole && self.metric == Metric::Oks {
             Vec::new()
+        } else {
+            people(&set)?
         };
         let truth = truth.with_people(&people);
         let settings = self.settings(EvalSettings::for_predictions(set));
         let measures = self.measures(settings.input, &people);
-        let measured = measure_predictions(&people, &found, &settings, &measures, &truth)?;
+        let measured = measure_predictions(&people, &found, &settings, &measures, &truth, whole)?;
         let model = path.display().to_string();
         self.finish(model, data, measured, Vec::new(), Vec::new())
     }

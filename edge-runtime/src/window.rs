@@ -49,8 +49,9 @@ mod screen {
     use super::WindowKey;
     use crate::error::RuntimeError;
     use image::RgbImage;
-    use minifb::{Key, KeyRepeat, ScaleMode, WindowOptions};
+    use minifb::{InputCallback, Key, ScaleMode, WindowOptions};
     use pose::Size;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// How often the window looks for keys, each second.
     const RATE: usize = 30;
@@ -61,6 +62,22 @@ mod screen {
         /// The picture as 0RGB.
         pixels: Vec<u32>,
         size: Size,
+        pressed: Receiver<Key>,
+    }
+
+    /// Hears of every key: asking which keys are down misses those that were pressed and let go
+    /// in between.
+    struct Listener(Sender<Key>);
+
+    impl InputCallback for Listener {
+        fn add_char(&mut self, _: u32) {}
+
+        fn set_key_state(&mut self, key: Key, is_down: bool) {
+            if is_down {
+                // The window holds both ends: there is always a receiver.
+                let _ = self.0.send(key);
+            }
+        }
     }
 
     impl std::fmt::Debug for Window {
@@ -83,10 +100,13 @@ mod screen {
             let mut window = minifb::Window::new(title, size.width, size.height, options)
                 .map_err(|error| RuntimeError::Window(error.to_string()))?;
             window.set_target_fps(RATE);
+            let (sender, pressed) = channel();
+            window.set_input_callback(Box::new(Listener(sender)));
             Ok(Window {
                 window,
                 pixels: vec![0; size.width * size.height],
                 size,
+                pressed,
             })
         }
 
@@ -114,7 +134,8 @@ mod screen {
         }
 
         /// Brings the picture to the screen, waits for a moment, and returns the keys that were
-        /// pressed since the last call; a key that is held comes again and again.
+        /// pressed since the last call. A key that is held comes again and again, but only once
+        /// each call, so that a slow caller is not run over.
         ///
         /// # Errors
         /// [`RuntimeError::Window`] when the screen is gone.
@@ -123,8 +144,9 @@ mod screen {
             self.window
                 .update_with_buffer(&self.pixels, width, height)
                 .map_err(|error| RuntimeError::Window(error.to_string()))?;
-            let keys = self.window.get_keys_pressed(KeyRepeat::Yes);
-            Ok(keys.into_iter().filter_map(key).collect())
+            let mut keys: Vec<WindowKey> = self.pressed.try_iter().filter_map(key).collect();
+            keys.dedup();
+            Ok(keys)
         }
     }
 

@@ -373,7 +373,14 @@ fn wrong_usage_ends_with_code_2() {
 fn one_copied_file_is_enough() {
     let desk = Desk::new();
     let copy = desk.path("copied-edge-runtime");
-    fs::copy(env!("CARGO_BIN_EXE_edge-runtime"), &copy).unwrap();
+    // Another program copies: a file that this process has open for writing, if only for a moment
+    // in a child of another test, cannot be started.
+    let cp = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_edge-runtime"))
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(cp.success());
     let output = Command::new(copy)
         .arg("run")
         .current_dir(desk.folder.path())

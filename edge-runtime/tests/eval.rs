@@ -301,12 +301,13 @@ fn results_give_the_figures_that_the_network_gave() {
     let results = found_poses(&people, &found.poses, truth.image_ids(), set, set);
     std::fs::write(&path, results_json(&results)).unwrap();
     let read = read_results(&path).unwrap();
-    let scored = measure_predictions(&people, &read, &settings, &measures, &truth).unwrap();
+    let scored = measure_predictions(&people, &read, &settings, &measures, &truth, false).unwrap();
     assert_eq!(scored, ran);
     // Without our own addition, by their distance.
     let mut anonymous = read.clone();
     anonymous.iter_mut().for_each(|pose| pose.person = None);
-    let scored = measure_predictions(&people, &anonymous, &settings, &measures, &truth).unwrap();
+    let scored =
+        measure_predictions(&people, &anonymous, &settings, &measures, &truth, false).unwrap();
     assert_eq!(scored.pck, ran.pck);
     assert_eq!(
         scored.oks.as_ref().unwrap().coco,
@@ -354,7 +355,14 @@ fn poses_go_to_the_nearest_people() {
     assert!(first(2).x.is_nan());
     // Results of other keypoints are refused.
     let settings = EvalSettings::for_predictions(pose::KeypointSet::coco());
-    let said = measure_predictions(&people, &found, &settings, &Measures::default(), &truth);
+    let said = measure_predictions(
+        &people,
+        &found,
+        &settings,
+        &Measures::default(),
+        &truth,
+        false,
+    );
     let said = said.unwrap_err().to_string();
     assert!(
         said.contains("3 keypoints") && said.contains("--keypoints"),
@@ -378,19 +386,21 @@ fn the_worst_come_first() {
     assert_eq!(order, [(2, 1), (3, 2), (1, 2), (0, 3)]);
     assert!(cases.iter().all(|case| case.counted == 3));
 
-    // The label of the wrong joint is white, and a yellow line leads to where it was found.
-    let (person, pose) = (&people[3], found.poses[3].as_ref().unwrap());
+    // The label of a wrong joint is white, and a yellow line leads from it to where it was found,
+    // 40 pixels above.
+    let (person, pose) = (&people[2], found.poses[2].as_ref().unwrap());
     let photo = load_photo(&person.image).unwrap();
     let size = Size::square(256);
     let picture = draw_case(&photo, person, pose, &settings, size).unwrap();
-    let to_picture =
-        Crop::around(person.crop_rect(), 1.1 * settings.crop_margin, size).to_input(size);
+    let margin = 1.1 * settings.crop_margin;
+    let to_picture = Crop::around(person.crop_rect(), margin, size).to_input(size);
     let at = |x: f32, y: f32| {
         let at = to_picture.apply(Point::new(x, y));
         picture.get_pixel(at.x as u32, at.y as u32).0
     };
-    let label = person.keypoints[2];
-    assert!(at(label.x, label.y).iter().all(|v| *v > 230));
-    let [r, g, b] = at(label.x - 30.0, label.y);
-    assert!(r > 200 && g > 170 && b < 90, "{:?}", [r, g, b]);
+    let label = person.keypoints[0];
+    let white = at(label.x - 1.0, label.y + 1.0);
+    assert!(white.iter().all(|v| *v > 230), "{white:?}");
+    let [r, g, b] = at(label.x, label.y - 20.0);
+    assert!(r > 180 && g > 150 && b < 110, "{:?}", [r, g, b]);
 }

@@ -71,9 +71,18 @@ pub const TRAIN: [&str; 22] = [
     "--output",
 ];
 
-/// The arguments of `trainer train` into a folder.
+/// The arguments of `trainer train` into a folder; `extra` goes before [`TRAIN`].
 pub fn train<'a>(output: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
-    [&["train"], &TRAIN[..], &[output], extra].concat()
+    let mut arguments = vec!["train"];
+    let mut rest = TRAIN.iter().peekable();
+    while let Some(&option) = rest.next() {
+        let value = rest.next_if(|next| !next.starts_with("--"));
+        if !extra.contains(&option) {
+            arguments.push(option);
+            arguments.extend(value);
+        }
+    }
+    [&arguments, &[output][..], extra].concat()
 }
 
 /// The rows of a run's `log.csv` without the speed, which is the machine's.

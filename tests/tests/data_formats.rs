@@ -53,10 +53,7 @@ fn rendered_people_go_through_every_format_without_a_mistake() {
             Some(0),
             "{report}"
         );
-        assert_eq!(
-            report["splits"]["validation"].as_u64().unwrap_or(0) > 0,
-            true
-        );
+        assert!(report["splits"]["validation"].as_u64().unwrap_or(0) > 0);
         from = to;
     }
     // What went through all formats is what there was.

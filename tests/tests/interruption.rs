@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use end_to_end::{Desk, Program, course, people, signal, train};
@@ -78,9 +78,13 @@ fn a_second_signal_ends_at_once() {
     while !begun() && Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert!(signal(&child, "INT") && signal(&child, "INT"));
+    // At once, and of two kinds: two of one kind may count as one.
+    let both = format!("kill -INT {0}; kill -TERM {0}", child.id());
+    let sent = Command::new("sh").args(["-c", &both]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
     let ended = child.wait().expect("an end");
-    assert_eq!(ended.code(), Some(128 + 2));
+    let code = ended.code();
+    assert!([Some(128 + 2), Some(128 + 15)].contains(&code), "{code:?}");
     // Nothing was finished and saved first.
     assert!(!desk.path("run/last.safetensors").exists());
 }
@@ -138,7 +142,10 @@ fn checkpoints_and_logs_are_kept_as_asked() {
     // The earlier projects' form: `model:TYPE;dataset:NAME`, `Epoch N:ACCURACY`.
     let text = std::fs::read_to_string(desk.path("run/val.txt")).expect("val.txt");
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("model:hg_s1_mobile_64_64;dataset:synth"));
+    assert_eq!(
+        lines.next(),
+        Some("model:hg_s1_mobile_c32_64_64;dataset:synth")
+    );
     for (index, (line, row)) in lines.zip(&rows).enumerate() {
         let accuracy: f64 = line
             .strip_prefix(&format!("Epoch {index}:"))

@@ -1,7 +1,7 @@
 //! The measures as both programs give them, on rendered people: heads have boxes there, and
 //! everything is labelled.
 
-use end_to_end::{Desk, Program, desk_of_people};
+use end_to_end::{Desk, Program, people, train};
 use serde_json::Value;
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
@@ -9,42 +9,18 @@ const TRAINER: Program = Program::TRAINER;
 
 /// A desk with a data set in `people` and a network that was trained for a moment.
 fn desk() -> Desk {
-    let desk = desk_of_people(30, 5, 80, 4);
-    let train = [
-        "train",
-        "--stacks",
-        "1",
-        "--channels",
-        "32",
-        "--mobile",
-        "--input",
-        "64x64",
-        "--batch",
-        "8",
-        "--warmup",
-        "5",
-        "--average",
-        "0.9",
-        "--threads",
-        "2",
-        "--seed",
-        "5",
+    let desk = people();
+    let longer = [
         "--epochs",
-        "12",
+        "30",
         "--learning-rate",
         "1e-2",
         "--foreground",
         "20",
         "--sigma",
         "2",
-        "--data",
-        "annotations:people?split=train",
-        "--validate",
-        "annotations:people?split=validation",
-        "--output",
-        "run",
     ];
-    desk.ok(TRAINER, &train);
+    desk.ok(TRAINER, &train("run", &longer));
     let export = [
         "export",
         "--weights",
@@ -75,6 +51,15 @@ fn numbers(value: &Value, way: &str, found: &mut Vec<(String, f64)>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether two reports agree: percentages to within `percent`, similarities to within `part`.
+fn same(one: &[(String, f64)], other: &[(String, f64)], percent: f64, part: f64) {
+    assert_eq!(one.len(), other.len());
+    for ((way, one), (_, other)) in one.iter().zip(other) {
+        let least = if way.contains("oks") { part } else { percent };
+        assert!((one - other).abs() <= least, "{way}: {one} and {other}");
     }
 }
 
@@ -117,19 +102,14 @@ fn checkpoint_and_exported_file_measure_the_same() {
     let (mut one, mut other) = (Vec::new(), Vec::new());
     numbers(&trained["measures"], "", &mut one);
     numbers(&deployed["measures"], "", &mut other);
-    assert_eq!(one.len(), other.len());
     // So that the comparison is one of something.
     assert!(one.len() > 100);
-    for ((way, one), (_, other)) in one.iter().zip(&other) {
-        // The arithmetic differs in the last digits: a joint on the edge may fall to either side.
-        let least = if way.starts_with(".oks") { 0.02 } else { 4.0 };
-        assert!(
-            (one - other).abs() <= least,
-            "{way}: {one} in training, {other} deployed"
-        );
-    }
+    assert!(deployed["mean"].as_f64() > Some(4.0), "{deployed}");
+    // The arithmetic differs in the last digits: a joint on the edge may fall to either side.
+    same(&one, &other, 4.0, 0.03);
 
-    // What was written, measured again by either program: the same to the last digit.
+    // What was written, measured again by either program: places are rounded to a hundredth of a
+    // pixel, which the figures of OKS were made from too.
     for (file, report) in [("trained.json", &trained), ("deployed.json", &deployed)] {
         let again = [
             "eval",
@@ -140,12 +120,16 @@ fn checkpoint_and_exported_file_measure_the_same() {
             "--json",
         ];
         for program in [TRAINER, RUNTIME] {
-            for (metric, part) in [("pckh", "pckh"), ("oks", "oks")] {
-                let arguments = [&again[..], &["--metric", metric]].concat();
+            for part in ["pckh", "oks"] {
+                let arguments = [&again[..], &["--metric", part]].concat();
                 let scored = json(&desk.ok(program, &arguments).printed);
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                numbers(&report["measures"][part], part, &mut one);
+                numbers(&scored["measures"][part], part, &mut other);
+                same(&one, &other, 4.0, 0.0);
                 assert_eq!(
-                    scored["measures"][part], report["measures"][part],
-                    "{file} {metric}"
+                    part == "oks",
+                    one.iter().any(|(way, _)| way.contains("ap50"))
                 );
             }
         }

@@ -43,8 +43,8 @@ fn sheets_need_no_screen() {
     };
     let (code, _, said) = view(&["--out", "sheet.png", "--count", "4", "--tile", "120x100"]);
     assert_eq!(code, Some(0), "{said}");
-    // Three columns of 120 and two rows of 100 with captions of 14, gaps of 6.
-    assert_eq!(size(&desk, "sheet.png"), (3 * 126 + 6, 2 * 120 + 6));
+    // Two columns of 120 and two rows of 100 with captions of 14, gaps of 6.
+    assert_eq!(size(&desk, "sheet.png"), (2 * 126 + 6, 2 * 120 + 6));
     let augmented = ["--augmented", "--batch", "2", "--input", "96x96"];
     let (code, _, said) = view(&[&augmented[..], &["--out", "batch.png"]].concat());
     assert_eq!(code, Some(0), "{said}");
@@ -65,7 +65,7 @@ fn sheets_need_no_screen() {
     };
     assert_eq!(lines("").len(), 6);
     assert_eq!(lines("split=validation").len(), 2);
-    let wrong = lines("suspicious,id=mpii:3");
+    let wrong = lines("suspicious,id=synth:3");
     assert_eq!(wrong.len(), 1);
     let reasons = wrong[0]["suspicions"].to_string();
     assert!(
@@ -178,10 +178,10 @@ fn keys_turn_the_pages_of_the_window() {
     let press = |key: &str, page: &str| {
         screen.tool(&["key", key]).expect("a key");
         wait(&format!("page {page} after {key}, at {}", title()), &|| {
-            title().starts_with(&format!("{page} of 6: mpii:"))
+            title().starts_with(&format!("{page} of 6: synth:"))
         });
     };
-    assert!(title().starts_with("1 of 6: mpii:0"), "{}", title());
+    assert!(title().starts_with("1 of 6: synth:0"), "{}", title());
     press("f", "2");
     press("Right", "3");
     press("b", "2");

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use effect::{Setting, in_effect, print_config};
 pub use file::ConfigFile;
-pub use layer::{LayerError, layer, parse_given, parse_some, with_switch_values};
+pub use layer::{LayerError, layer, parse_given, parse_some, with_switch_values, without_off};
 
 /// What a configuration file is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

@@ -85,6 +85,11 @@ impl DataSpec {
         &self.source
     }
 
+    /// Whether only a part of the data set's people is asked for.
+    pub fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// Reads the people; those without a label are left out. Records with problems are reported
     /// through `warn` and left out.
     ///

@@ -153,8 +153,8 @@ fn lookup_table(mut histogram: [u32; 256], area: u32) -> [u8; 256] {
     }
     let (each, rest) = (excess / 256, excess % 256);
     histogram.iter_mut().for_each(|count| *count += each);
-    if rest > 0 {
-        let step = (256 / rest).max(1) as usize;
+    if let Some(step) = 256u32.checked_div(rest) {
+        let step = step.max(1) as usize;
         for count in histogram.iter_mut().step_by(step).take(rest as usize) {
             *count += 1;
         }

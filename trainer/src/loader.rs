@@ -27,6 +27,8 @@ pub struct LoaderSettings {
     pub batch: usize,
     /// The seed of every random draw.
     pub seed: u64,
+    /// Threads that make batches, at least one.
+    pub threads: usize,
 }
 
 /// A batch with the people in it.
@@ -40,6 +42,12 @@ pub struct LoadedBatch {
 /// An endless stream of batches: people in random order, epoch after epoch; a batch may reach
 /// over the end of an epoch. The stream depends on the seed and the first batch's number alone.
 pub struct Loader {
+    /// Of n threads each makes every n-th batch; they are taken in turn.
+    threads: Vec<LoaderThread>,
+    next: usize,
+}
+
+struct LoaderThread {
     batches: Option<Receiver<Result<LoadedBatch, TrainError>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,28 +62,34 @@ impl Loader {
         settings: LoaderSettings,
         first: u64,
     ) -> Self {
-        let (sender, batches) = sync_channel(3);
-        let thread = std::thread::spawn(move || {
-            let mut maker = SampleMaker::new(settings.shape.clone(), &settings.keypoints);
-            let mut shuffled = Order::new(order, settings.seed);
-            for number in first.. {
-                let batch = make_batch(
-                    &mut maker,
-                    &mut shuffled,
-                    &people,
-                    &photos,
-                    &settings,
-                    number,
-                );
-                // The receiver is gone when training ends.
-                if sender.send(batch).is_err() {
-                    return;
+        let count = settings.threads.max(1);
+        // Batches that wait to be taken, of all threads together.
+        let waiting = 3usize.div_ceil(count);
+        let start = |thread| {
+            let (sender, batches) = sync_channel(waiting);
+            let (people, photos) = (people.clone(), photos.clone());
+            let (settings, order) = (settings.clone(), order.clone());
+            let numbers = (first + thread as u64..).step_by(count);
+            let thread = std::thread::spawn(move || {
+                let mut maker = SampleMaker::new(settings.shape.clone(), &settings.keypoints);
+                let mut order = Order::new(order, settings.seed);
+                for number in numbers {
+                    let batch =
+                        make_batch(&mut maker, &mut order, &people, &photos, &settings, number);
+                    // The receiver is gone when training ends.
+                    if sender.send(batch).is_err() {
+                        return;
+                    }
                 }
+            });
+            LoaderThread {
+                batches: Some(batches),
+                thread: Some(thread),
             }
-        });
+        };
         Self {
-            batches: Some(batches),
-            thread: Some(thread),
+            threads: (0..count).map(start).collect(),
+            next: 0,
         }
     }
 
@@ -85,17 +99,23 @@ impl Loader {
     /// When a photo of the batch cannot be read.
     pub fn next_batch(&mut self) -> Result<LoadedBatch, TrainError> {
         let stopped = || TrainError::Setting("the loader thread stopped".to_owned());
-        let batches = self.batches.as_ref().ok_or_else(stopped)?;
+        let thread = &self.threads[self.next];
+        self.next = (self.next + 1) % self.threads.len();
+        let batches = thread.batches.as_ref().ok_or_else(stopped)?;
         batches.recv().unwrap_or_else(|_| Err(stopped()))
     }
 }
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        drop(self.batches.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in the thread has already been reported through the closed channel.
-            let _ = thread.join();
+        for thread in &mut self.threads {
+            drop(thread.batches.take());
+        }
+        for thread in &mut self.threads {
+            if let Some(thread) = thread.thread.take() {
+                // A panic in the thread has already been reported through the closed channel.
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -226,13 +246,20 @@ mod tests {
     };
 
     fn stream(people: &[Person], seed: u64, first: u64, count: usize) -> Vec<LoadedBatch> {
-        start(people, Augmentation::STRONG, 1 << 20, seed, first, count)
+        start(
+            people,
+            Augmentation::STRONG,
+            (1 << 20, 1),
+            seed,
+            first,
+            count,
+        )
     }
 
     fn start(
         people: &[Person],
         augmentation: Augmentation,
-        memory: usize,
+        (memory, threads): (usize, usize),
         seed: u64,
         first: u64,
         count: usize,
@@ -243,6 +270,7 @@ mod tests {
             keypoints: KeypointSet::mpii(),
             batch: 3,
             seed,
+            threads,
         };
         let order = (0..people.len() as u32).collect();
         let photos = Arc::new(Photos::new(memory));
@@ -280,11 +308,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let people = people(folder.path());
         for (_, preset) in Augmentation::PRESETS {
-            let run = |memory| start(&people, preset.clone(), memory, 3, 0, 6);
-            // Five loaders at once, of which some decode every photo again.
+            let run = |machine| start(&people, preset.clone(), machine, 3, 2, 9);
+            // All at once; some decode every photo again.
             let streams = std::thread::scope(|scope| {
-                let one = |memory| scope.spawn(move || run(memory));
-                let threads = [1 << 20, 0, 1 << 20, 0, 100].map(one);
+                let machines = [(1 << 20, 1), (0, 1), (1 << 20, 2), (0, 5), (100, 16)];
+                let threads = machines.map(|machine| scope.spawn(move || run(machine)));
                 threads.map(|thread| thread.join().unwrap())
             });
             for stream in &streams[1..] {
@@ -310,6 +338,7 @@ mod tests {
             keypoints: KeypointSet::mpii(),
             batch: 7,
             seed: 1,
+            threads: 1,
         };
         let photos = Arc::new(Photos::new(0));
         let mut loader = Loader::start(Arc::new(people), order, photos, settings, 0);

@@ -1,6 +1,9 @@
 //! What a training can be told on the command line or in a configuration file, one group of
 //! options a file: a new option is a field there and a line in its `settings` function.
 
+// The doc comments are the command line's help as well, in which brackets mean what may be left out.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod augmentation;
 mod course;
 mod data;
@@ -82,6 +85,7 @@ impl TrainOptions {
             average: course.average,
             seed: course.seed,
             threads: machine.threads(),
+            loaders: machine.loaders(),
             precision: machine.precision.unwrap_or_else(Precision::fastest),
             device: machine.device,
             photo_memory: machine.photo_memory << 20,

@@ -219,6 +219,7 @@ fn measure(
         keypoints: calibration.keypoints.clone(),
         batch: calibration.batch,
         seed: calibration.seed,
+        threads: 1,
     };
     let people = Arc::new(calibration.people.clone());
     let order = (0..people.len() as u32).collect();

@@ -146,7 +146,7 @@ impl Decay {
                         "{rates} rates for {moments} milestones: there must be one rate more"
                     ));
                 }
-                let bad = rates.iter().find(|rate| !(**rate > 0.0));
+                let bad = rates.iter().find(|rate| rate.is_nan() || **rate <= 0.0);
                 bad.map(|rate| format!("rate {rate}: must be more than 0"))
             }
         }

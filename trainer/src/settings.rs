@@ -67,6 +67,8 @@ pub struct TrainSettings {
     pub threads: usize,
     /// Format of maps and products in the CPU engine.
     pub precision: Precision,
+    /// Threads that make batches.
+    pub loaders: usize,
     /// Bytes of decoded photos to keep.
     pub photo_memory: usize,
     /// Steps between two validations; an epoch when none is given.
@@ -117,7 +119,7 @@ impl TrainSettings {
         if self.accumulate == 0 {
             return fail("a step needs 1 batch or more".to_owned());
         }
-        if let Some(clip) = self.clip_norm.filter(|clip| !(*clip > 0.0)) {
+        if let Some(clip) = self.clip_norm.filter(|clip| clip.is_nan() || *clip <= 0.0) {
             return fail(format!(
                 "gradients shortened to {clip}: must be more than 0"
             ));

@@ -7,12 +7,12 @@ mod drawing;
 mod filter;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use dataset::{Person, Suspicion, suspicions};
+use dataset::{Person, Suspicion, photo_size, suspicions};
 use edge_runtime::{ContactSheet, load_photo};
 use image::RgbImage;
-use pose::{KeypointSet, Size};
+use pose::{KeypointSet, Rect, Size};
 use serde::Serialize;
 
 use crate::error::TrainError;
@@ -39,6 +39,8 @@ pub struct Gallery {
     /// Indices of `people`.
     order: Vec<usize>,
     by_photo: HashMap<PathBuf, Vec<usize>>,
+    /// Boxes of heads by the people's ids.
+    heads: HashMap<String, Rect>,
 }
 
 /// What is known about one person, for programs.
@@ -94,7 +96,13 @@ impl Gallery {
             set,
             order,
             by_photo,
+            heads: HashMap::new(),
         })
+    }
+
+    /// With the boxes of heads, by [`Person::id`].
+    pub fn with_heads(self, heads: HashMap<String, Rect>) -> Gallery {
+        Gallery { heads, ..self }
     }
 
     /// How many people are shown.
@@ -159,6 +167,7 @@ impl Gallery {
         let scene = drawing::Scene {
             photo: &photo,
             person,
+            head: self.heads.get(&person.id).copied(),
             others: self.others(at),
             set: &self.set,
             suspicions: self.suspicions_in(person, &photo),
@@ -198,6 +207,7 @@ impl Gallery {
             let scene = drawing::Scene {
                 photo: &photo,
                 person,
+                head: self.heads.get(&person.id).copied(),
                 others: self.others(at),
                 set: &self.set,
                 suspicions: self.suspicions_in(person, &photo),
@@ -215,10 +225,5 @@ impl Gallery {
 /// What is suspicious about a person, with the photo's size from its file's head, as far as that
 /// can be read.
 fn suspicious(person: &Person, set: &KeypointSet) -> Vec<Suspicion> {
-    suspicions(person, set, photo_size(&person.image))
-}
-
-fn photo_size(path: &Path) -> Option<Size> {
-    let (width, height) = image::image_dimensions(path).ok()?;
-    Some(Size::new(width as usize, height as usize))
+    suspicions(person, set, photo_size(&person.image).ok())
 }

@@ -1,5 +1,7 @@
 //! Trainings that are interrupted, and trainings that go wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use clap::Parser;

@@ -179,7 +179,7 @@ fn both(config: &HourglassConfig, loss: Loss) -> [(f32, Vec<f32>); 2] {
     let (pictures, targets, masks) = tensors(&batch, &device);
     let value = network.loss(pictures, targets, masks, loss);
     let autodiff = GradientsParams::from_grads(value.backward(), &network);
-    let value = value.into_data().iter::<f32>().next().unwrap();
+    let value = value.into_data().iter::<f32>().next().expect("one value");
     let flat = |gradients: &GradientsParams| {
         let mut all = Vec::new();
         for (name, id, rank) in network.parameters() {

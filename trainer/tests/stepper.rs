@@ -1,5 +1,7 @@
 //! Steps of whole networks: on the CPU engine, on burn, in parts and clipped.
 
+#![allow(clippy::unwrap_used)]
+
 use hourglass::{Batch, HourglassConfig, LayerWeights, Loss, LossKind, random_weights};
 use trainer::{OptimizerKind, OptimizerSettings, Stepper, TrainDevice};
 

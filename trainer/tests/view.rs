@@ -25,14 +25,14 @@ fn people(folder: &Path) -> Vec<Person> {
             image: image.clone(),
             dataset: "test".into(),
             id: format!("test:{index}"),
-            rect: Rect::new(60.0 + shift, 60.0, 80.0, 200.0),
+            rect: Rect::new(60.0 + shift, 60.0, 80.0, 220.0),
             keypoints,
             head_size: None,
             area: None,
             split: Split::Train,
         }
     };
-    vec![person(0, 0.0, 304.0), person(1, 150.0, 220.0)]
+    vec![person(0, 0.0, 304.0), person(1, 150.0, 280.0)]
 }
 
 fn gallery(folder: &Path, filter: &str) -> Result<Gallery, trainer::TrainError> {
@@ -50,18 +50,17 @@ fn a_page_shows_everything_that_is_annotated() {
     assert_eq!(page.dimensions(), (700, 300));
     let at = |x: u32, y: u32| page.get_pixel(x, y).0;
     // The box's left edge, its centre.
-    assert_eq!(at(60, 120), [0, 220, 220]);
-    assert_eq!(at(100, 160 + 3), [255, 60, 60]);
+    let [r, g, b] = at(60, 120);
+    assert!(r < 10 && g > 150 && b > 150, "{:?}", at(60, 120));
+    assert_eq!(at(100, 170 + 3), [255, 60, 60]);
     // The other one's upper arm is white, the own one's is the skeleton's red.
-    assert!(at(250, 130).iter().all(|v| *v > 240), "{:?}", at(250, 130));
+    assert!(at(250, 130).iter().all(|v| *v > 180), "{:?}", at(250, 130));
     let [r, g, b] = at(100, 130);
     assert!(r > 240 && g < 120 && b < 120, "{:?}", at(100, 130));
     // A dark heart in the hidden elbow of the second person, on their page.
     let other = gallery.page(1, Look::default(), size).unwrap();
-    assert!(
-        other.get_pixel(250, 160).0.iter().all(|v| *v < 60)
-            || other.get_pixel(250, 160).0 == [255, 60, 60]
-    );
+    let heart = other.get_pixel(250, 160).0;
+    assert!(heart.iter().all(|v| *v < 90), "{heart:?}");
     // Names are beside the joints only when asked for.
     let lit = |page: &RgbImage| {
         let beside = (108..180).flat_map(|x| (94..106).map(move |y| (x, y)));
@@ -122,7 +121,8 @@ fn suspicious_labels_are_found_and_marked() {
             .sheet(9, Look::default(), size, unread)
             .unwrap()
     };
-    let yellow = |sheet: &RgbImage| sheet.pixels().filter(|p| p.0 == [255, 240, 0]).count();
+    let is_yellow = |p: &&Rgb<u8>| p.0[0] > 180 && p.0[1] > 160 && p.0[2] < 80;
+    let yellow = |sheet: &RgbImage| sheet.pixels().filter(is_yellow).count();
     assert!(yellow(&sheet("id=test:0")) > 20);
     assert_eq!(yellow(&sheet("id=test:1")), 0);
 }
@@ -161,8 +161,10 @@ fn augmented_batches_go_on_and_stay_the_same() {
         let set = KeypointSet::mpii();
         AugmentedBatches::new(people, set, shape.clone(), Augmentation::default(), 3, 5)
     };
-    let mut one = batches(people(folder.path())).unwrap();
-    let mut other = batches(people(folder.path())).unwrap();
+    // Written once: batches are made ahead, and somebody may be reading the photo.
+    let people = people(folder.path());
+    let mut one = batches(people.clone()).unwrap();
+    let mut other = batches(people).unwrap();
     let third = one.page(2).unwrap().clone();
     assert_ne!(one.page(0).unwrap(), &third);
     assert_eq!(other.page(2).unwrap(), &third);

@@ -35,12 +35,12 @@ fn write(path: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
         .map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
         .collect();
     let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("a tensor");
         (name.clone(), view)
     });
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let file = safetensors::serialize(views, Some(metadata)).unwrap();
-    std::fs::write(path, file).unwrap();
+    let file = safetensors::serialize(views, Some(metadata)).expect("a file");
+    std::fs::write(path, file).expect("written");
 }
 
 /// The tensors of a network under the names of PyTorch's modules.

@@ -5,6 +5,7 @@
 //! the first pixel. These are the continuous coordinates of everything here, so nothing is added.
 
 use crate::error::DatasetError;
+use crate::json;
 use crate::load::read_file;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -80,11 +81,7 @@ pub fn read_results(path: &Path) -> Result<Vec<FoundPose>, DatasetError> {
     // As pycocotools: the boxes count where the first result has one.
     let mut boxes = false;
     for (index, raw) in list.iter().enumerate() {
-        let mut json = serde_json::Deserializer::from_str(raw.get());
-        let entry: Entry = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let field = error.path().to_string();
-            wrong(index, &field, error.into_inner().to_string())
-        })?;
+        let entry: Entry = json::parse(raw).map_err(|e| wrong(index, &e.field, e.message))?;
         let (keypoints, rest) = entry.keypoints.as_chunks::<3>();
         let expected = results
             .first()

@@ -1,15 +1,20 @@
 //! Annotated people as COCO's evaluation takes them: also crowds, and people without a labelled
 //! keypoint, who are not missed when nobody finds them. [`load`](crate::load) leaves these out.
 
+use crate::data_set::FieldError;
 use crate::error::DatasetError;
+use crate::formats;
+use crate::json;
 use crate::load::read_file;
+use crate::names::read_names;
 use crate::person::Person;
+use crate::source::Source;
 use pose::KeypointSet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Part of a box that a body fills: for the area of people who come without one.
 const FILLED: f64 = 0.53;
@@ -114,7 +119,8 @@ struct Annotation {
     category_id: Option<u64>,
     #[serde(default)]
     iscrowd: u8,
-    bbox: [f64; 4],
+    #[serde(default)]
+    bbox: Option<[f64; 4]>,
     #[serde(default)]
     area: Option<f64>,
     #[serde(default)]
@@ -130,25 +136,49 @@ fn records<T: DeserializeOwned>(
     raw: &[&RawValue],
 ) -> Result<Vec<T>, DatasetError> {
     let record = |(index, raw): (usize, &&RawValue)| {
-        let mut json = serde_json::Deserializer::from_str(raw.get());
-        serde_path_to_error::deserialize(&mut json).map_err(|error| DatasetError::Entry {
+        json::parse(raw).map_err(|FieldError { field, message }| DatasetError::Entry {
             path: path.to_owned(),
             record: index,
-            field: format!("{list}.{}", error.path()),
-            message: error.into_inner().to_string(),
+            field: format!("{list}.{field}"),
+            message,
         })
     };
     raw.iter().enumerate().map(record).collect()
 }
 
 impl CocoFile {
+    /// The files of a COCO source, one or a folder's, with the keypoints' names as the source says.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of(source: &Source) -> Result<Vec<CocoFile>, DatasetError> {
+        let paths = if source.root.is_dir() {
+            formats::coco::files(&source.root)?
+        } else {
+            vec![source.root.clone()]
+        };
+        let file = |path: &PathBuf| -> Result<CocoFile, DatasetError> {
+            let mut file = CocoFile::read(path)?;
+            if let Some(names) = &source.names {
+                file.keypoints = read_names(names)?;
+            }
+            for name in &mut file.keypoints.keypoints {
+                if let Some((_, new)) = source.renames.iter().find(|(old, _)| old == name) {
+                    name.clone_from(new);
+                }
+            }
+            Ok(file)
+        };
+        paths.iter().map(file).collect()
+    }
+
     /// Reads a file. Photos are not looked for.
     ///
     /// # Errors
     /// When the file cannot be read, or a record in it is not as it should be: figures that leave
     /// somebody out would be of other people than the file says.
     pub fn read(path: &Path) -> Result<CocoFile, DatasetError> {
-        let bytes = read_file(path)?;
+        let bytes = json::without_nan(read_file(path)?);
         let lists: Lists<'_> =
             serde_json::from_slice(&bytes).map_err(|source| DatasetError::Json {
                 path: path.to_owned(),
@@ -243,16 +273,33 @@ fn of_annotation(
             ));
         }
     };
-    let labelled = labels.iter().filter(|k| k[2] > 0.0).count() as u64;
-    let [_, _, width, height] = annotation.bbox;
+    let labelled: Vec<&[f64; 3]> = labels.iter().filter(|k| k[2] > 0.0).collect();
+    let count = labelled.len() as u64;
+    let extent = |axis: usize| {
+        let (low, high) = labelled
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), k| {
+                (low.min(k[axis]), high.max(k[axis]))
+            });
+        (low.min(high), (high - low).max(0.0))
+    };
+    let bbox = annotation.bbox.unwrap_or_else(|| {
+        // The box of the labels; nowhere without any.
+        let ((x, width), (y, height)) = (extent(0), extent(1));
+        if count == 0 {
+            [0.0; 4]
+        } else {
+            [x, y, width, height]
+        }
+    });
     Ok(TruePose {
         image_id: annotation.image_id,
         category_id,
         person: format!("coco:{}", annotation.id),
-        keypoints: labels,
-        bbox: annotation.bbox,
-        area: annotation.area.unwrap_or(FILLED * width * height),
+        bbox,
+        area: annotation.area.unwrap_or(FILLED * bbox[2] * bbox[3]),
         crowd: annotation.iscrowd != 0,
-        ignored: annotation.num_keypoints.unwrap_or(labelled) == 0,
+        ignored: annotation.num_keypoints.unwrap_or(count) == 0,
+        keypoints: labels,
     })
 }

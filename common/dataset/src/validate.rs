@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pose::{FlipAxis, KeypointSet, Size};
+use pose::{KeypointSet, Size};
 use serde::Serialize;
 
 use crate::data_set::{DataSet, Record};
 use crate::error::{DatasetError, Problem};
 use crate::person::Person;
 use crate::photo::{decoded_size, photo_size};
+use crate::suspicion::suspicions;
 
 /// What kind of mistake it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,8 +36,8 @@ pub enum FindingKind {
     BadBox,
     /// The same person is there twice.
     Duplicate,
-    /// Left and right look swapped.
-    LeftRight,
+    /// Labels that are rarely right, by their geometry: see [`suspicions`].
+    Suspicious,
 }
 
 impl fmt::Display for FindingKind {
@@ -49,7 +50,7 @@ impl fmt::Display for FindingKind {
             FindingKind::OutsidePhoto => "keypoints outside of the photo",
             FindingKind::BadBox => "boxes beside the photo or without area",
             FindingKind::Duplicate => "people who are there twice",
-            FindingKind::LeftRight => "people whose left and right look swapped",
+            FindingKind::Suspicious => "labels that are rarely right",
         })
     }
 }
@@ -69,8 +70,9 @@ pub struct Finding {
 pub struct CheckSettings {
     /// Decode every photo; otherwise only its size is read.
     pub decode: bool,
-    /// Report people whose left and right look swapped. Rare poses look so too.
-    pub left_right: bool,
+    /// Report what is rarely right, such as left and right that look swapped. Dancers and divers
+    /// look so too.
+    pub suspicious: bool,
     /// Threads that look at photos.
     pub threads: usize,
 }
@@ -79,7 +81,7 @@ impl Default for CheckSettings {
     fn default() -> Self {
         Self {
             decode: true,
-            left_right: false,
+            suspicious: false,
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
@@ -177,10 +179,11 @@ pub fn check(
             );
             find(FindingKind::Duplicate, "keypoints", message);
         }
-        if settings.left_right && looks_swapped(person, &set.keypoints) {
-            let message = "the shoulders and the hips point in opposite directions, or left and \
-                           right lie on each other";
-            find(FindingKind::LeftRight, "keypoints", message.into());
+        if settings.suspicious {
+            // What lies outside of the photo has been said.
+            for suspicion in suspicions(person, &set.keypoints, None) {
+                find(FindingKind::Suspicious, "keypoints", suspicion.reason);
+            }
         }
     }
     let mut splits = BTreeMap::new();
@@ -305,33 +308,4 @@ fn fingerprint(person: &Person) -> Vec<u64> {
         (u64::from(k.x.to_bits()) << 32 | u64::from(k.y.to_bits())) ^ flag
     });
     std::iter::once(hasher.finish()).chain(labels).collect()
-}
-
-/// Whether left and right are likely swapped in a part of the body: the shoulders and the hips
-/// point in clearly opposite directions, or a left and a right keypoint lie on the very same place.
-fn looks_swapped(person: &Person, set: &KeypointSet) -> bool {
-    let at = |name: &str| {
-        let keypoint = person.keypoints.get(set.index_of(name)?)?;
-        keypoint.is_labelled().then(|| keypoint.point())
-    };
-    let across = |part: &str| {
-        let (left, right) = (at(&format!("left_{part}"))?, at(&format!("right_{part}"))?);
-        Some((left.x - right.x, left.y - right.y))
-    };
-    if let (Some(a), Some(b)) = (across("shoulder"), across("hip")) {
-        let (long, short) = (a.0.hypot(a.1), b.0.hypot(b.1));
-        let size = person.rect.width.max(person.rect.height);
-        // Turned by more than 120 degrees, and both wide enough to have a direction.
-        let dot = a.0 * b.0 + a.1 * b.1;
-        if dot < -0.5 * long * short && long.min(short) > 0.08 * size {
-            return true;
-        }
-    }
-    let mirror = set.mirror_permutation(FlipAxis::Horizontal);
-    mirror.iter().enumerate().any(|(k, &other)| {
-        let (Some(a), Some(b)) = (person.keypoints.get(k), person.keypoints.get(other)) else {
-            return false;
-        };
-        k < other && a.is_labelled() && b.is_labelled() && a.point() == b.point()
-    })
 }

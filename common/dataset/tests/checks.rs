@@ -76,7 +76,7 @@ fn a_sound_data_set_has_no_mistakes() {
         standing("b.jpg", 0.0)
     ]);
     let settings = CheckSettings {
-        left_right: true,
+        suspicious: true,
         ..CheckSettings::default()
     };
     assert_eq!(findings(records, settings), []);
@@ -134,10 +134,15 @@ fn every_kind_of_mistake_is_found() {
     let found = findings(records.clone(), quick);
     assert!(!found.iter().any(|f| f.0 == UnreadablePhoto && f.1 == 4));
     let close = CheckSettings {
-        left_right: true,
+        suspicious: true,
         threads: 1,
         ..CheckSettings::default()
     };
-    expected.push((LeftRight, 10, "keypoints".into()));
+    // A head too long for its torso, and beyond the person's box; a box far from the joints; hips
+    // that cross the shoulders.
+    let suspicious = |record| (Suspicious, record, "keypoints".to_owned());
+    expected.insert(9, suspicious(8));
+    expected.splice(7..7, [suspicious(6), suspicious(6)]);
+    expected.push(suspicious(10));
     assert_eq!(findings(records, close), expected);
 }

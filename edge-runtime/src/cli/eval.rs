@@ -43,7 +43,9 @@ impl EvalArgs {
         let outcome = if let Some(path) = &self.measure.predictions {
             let choice = self.model.options().keypoints.resolve(None)?;
             let people = |set: &KeypointSet| self.people(set);
-            self.measure.score(path, data, &sources, choice, people)?
+            let all = self.every == 1;
+            self.measure
+                .score(path, (data, &sources), choice, all, people)?
         } else {
             let mut predictors = vec![ModelPredictor::new(self.model.load()?)?];
             for _ in 1..self.workers {

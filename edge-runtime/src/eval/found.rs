@@ -23,11 +23,11 @@ impl CocoTruth {
     pub fn read(sources: &[&Source]) -> Result<CocoTruth, RuntimeError> {
         let coco = sources.iter().filter(|s| s.kind == SourceKind::Coco);
         let files = coco
-            .map(|source| CocoFile::read(&source.root))
+            .map(|source| CocoFile::of(source))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| RuntimeError::Dataset(e.to_string()))?;
         Ok(CocoTruth {
-            files,
+            files: files.concat(),
             ids: ImageIds::default(),
         })
     }
@@ -98,17 +98,17 @@ impl CocoTruth {
         truth
     }
 
-    /// Everybody in the files, for the evaluation of results that others made; none without files.
-    pub fn everybody(&self, set: &KeypointSet) -> Option<Vec<TruePose>> {
-        let unique: HashSet<u64> = self
-            .files
-            .iter()
-            .flat_map(|f| f.images.values().copied())
-            .collect();
-        let photos: usize = self.files.iter().map(|file| file.images.len()).sum();
-        // With two files of the same photos nobody could say to whom a result belongs.
-        (!self.files.is_empty() && unique.len() == photos)
-            .then(|| self.files.iter().flat_map(|f| f.people_with(set)).collect())
+    /// Everybody in the files.
+    pub fn everybody(&self, set: &KeypointSet) -> Vec<TruePose> {
+        let files = self.files.iter();
+        files.flat_map(|file| file.people_with(set)).collect()
+    }
+
+    /// Whether no two files have a photo of the same number: else nobody could say to whom a
+    /// result belongs.
+    pub fn numbers_are_unique(&self) -> bool {
+        let ids = || self.files.iter().flat_map(|file| file.images.values());
+        ids().collect::<HashSet<_>>().len() == ids().count()
     }
 
     /// The keypoints of the first file.

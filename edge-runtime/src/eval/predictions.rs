@@ -1,6 +1,6 @@
 //! Measuring results that are there already, our own or others', in COCO's format.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dataset::{FoundPose, Person, TruePose, oks};
 use pose::{Keypoint, KeypointSet, Pose};
@@ -79,8 +79,9 @@ pub fn match_predictions(
     people.iter().zip(&matched).map(of_person).collect()
 }
 
-/// Measures results. `people` may be empty where only COCO's figures are asked for and the data is
-/// in COCO files: these are then measured as they are, whether or not there are photos.
+/// Measures results. With `whole_files`, COCO's figures are of everybody in the COCO files, whether
+/// or not their photos are there, and of all results: what pycocotools gives. Without, they are of
+/// `people`, and of the results for their photos.
 ///
 /// # Errors
 /// Results of another number of keypoints than the settings' set; else as
@@ -91,6 +92,7 @@ pub fn measure_predictions(
     settings: &EvalSettings,
     measures: &Measures,
     truth: &CocoTruth,
+    whole_files: bool,
 ) -> Result<Measured, RuntimeError> {
     let set: &KeypointSet = &settings.keypoints;
     if let Some(other) = found.iter().find(|f| f.keypoints.len() != set.len()) {
@@ -102,10 +104,16 @@ pub fn measure_predictions(
         )));
     }
     let oks = measures.oks.map(|sigmas| {
-        let people = truth
-            .everybody(set)
-            .unwrap_or_else(|| truth.people(people, |_| true, set));
-        oks_report(sigmas, set, &people, found)
+        if whole_files {
+            return oks_report(sigmas, set, &truth.everybody(set), found);
+        }
+        let ids = people
+            .iter()
+            .filter_map(|p| truth.image_ids().get(&p.image));
+        let photos: HashSet<u64> = ids.collect();
+        let asked = found.iter().filter(|f| photos.contains(&f.image_id));
+        let asked: Vec<FoundPose> = asked.cloned().collect();
+        oks_report(sigmas, set, &truth.people(people, |_| true, set), &asked)
     });
     let wants_pck = measures.pck.is_some() || measures.pckh.is_some() || measures.cells.is_some();
     let pck = if wants_pck {

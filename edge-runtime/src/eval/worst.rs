@@ -18,7 +18,7 @@ pub struct WorstCase {
     pub right: usize,
     /// Keypoints that were judged.
     pub counted: usize,
-    /// Mean distance over the largest one that is right, each cut at [`FAR`].
+    /// Mean distance over the largest one that is right, each cut at `FAR`.
     pub distance: f64,
 }
 

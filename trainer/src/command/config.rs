@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use trainer::config::{
     ConfigError, ConfigFile, ConfigFormat, ConfigOptions, LayerError, Mode, in_effect, layer,
-    parse_given, parse_some, print_config, with_switch_values,
+    parse_given, parse_some, print_config, with_switch_values, without_off,
 };
 
 /// Exit code for wrong usage.
@@ -69,7 +69,7 @@ fn words(command: &Command, arguments: &[OsString]) -> Result<Words, LayerError>
     let options = ConfigOptions::of(&given);
     let words = match &options.config {
         Some(path) => layer(&command, &ConfigFile::read(path)?, Mode::Train, arguments)?,
-        None => arguments.to_vec(),
+        None => without_off(&command, arguments),
     };
     let Some(format) = options.print_config else {
         return Ok(Words::Parse(words));

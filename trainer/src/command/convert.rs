@@ -70,9 +70,10 @@ pub struct ConvertArgs {
     /// cannot be used instead of leaving them out.
     #[arg(long)]
     strict: bool,
-    /// With --check: also report people whose left and right look swapped. Rare poses look so too.
+    /// With --check: also report what is rarely right, such as left and right that look swapped.
+    /// Dancers and divers look so too.
     #[arg(long, requires = "check")]
-    left_right: bool,
+    suspicious: bool,
     /// With --check: read the sizes of photos only, do not decode them.
     #[arg(long, requires = "check")]
     quick: bool,
@@ -141,7 +142,7 @@ pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
             }
         }
     }
-    let set = whole.context("nothing to read")?;
+    let mut set = whole.context("nothing to read")?;
     for problem in &left_out {
         eprintln!("left out: {problem}");
     }
@@ -154,7 +155,6 @@ pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
         !set.records.is_empty(),
         "no person with labelled keypoints; nothing is written"
     );
-    let mut set = set;
     if let Some(every) = args.validation_every {
         resplit(&mut set, every as usize);
     }
@@ -236,7 +236,7 @@ fn resplit(set: &mut DataSet, every: usize) {
 fn run_check(args: &ConvertArgs) -> anyhow::Result<()> {
     let settings = CheckSettings {
         decode: !args.quick,
-        left_right: args.left_right,
+        suspicious: args.suspicious,
         ..CheckSettings::default()
     };
     let mut found = 0;

@@ -1,7 +1,7 @@
 //! `trainer eval`
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dataset::Person;
@@ -52,8 +52,9 @@ pub fn run(args: EvalArgs) -> anyhow::Result<()> {
             let choice = args.keypoints.as_deref().map(set_of_name).transpose()?;
             let people = |set: &KeypointSet| args.people(set);
             let sources: Vec<_> = args.data.iter().map(DataSpec::source).collect();
+            let all = !args.data.iter().any(DataSpec::is_part);
             args.measure
-                .score(path, args.specs(), &sources, choice, people)?
+                .score(path, (args.specs(), &sources), choice, all, people)?
         }
         (None, Some(weights)) if weights.extension().is_some_and(|e| e == "onnx") => {
             args.measure_onnx(weights)?
@@ -141,7 +142,7 @@ impl EvalArgs {
         Ok(outcome?)
     }
 
-    fn measure_checkpoint(&self, path: &PathBuf) -> anyhow::Result<MeasureOutcome> {
+    fn measure_checkpoint(&self, path: &Path) -> anyhow::Result<MeasureOutcome> {
         let checkpoint = Checkpoint::load(path)?;
         let info = &checkpoint.info;
         let keypoints = set_of_name(&info.keypoints)?;

@@ -168,7 +168,7 @@ fn parse<T: Args>(
     mode: Mode,
     arguments: &[OsString],
 ) -> Result<(T, String), ExitCode> {
-    let command = T::augment_args(Command::new("trainer run").about("").no_binary_name(true));
+    let command = T::augment_args(Command::new("trainer run").about(""));
     let words = match layer(&command, file, mode, arguments) {
         Ok(words) => words,
         Err(LayerError::Usage(error)) => error.exit(),
@@ -177,7 +177,7 @@ fn parse<T: Args>(
     let command = with_switch_values(command);
     let matches: ArgMatches = command
         .clone()
-        .try_get_matches_from(words)
+        .try_get_matches_from(std::iter::once("trainer run".into()).chain(words))
         .unwrap_or_else(|error| error.exit());
     let record = config::record_of(&command, &matches);
     let parsed = T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

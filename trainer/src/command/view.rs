@@ -1,13 +1,14 @@
 //! `trainer view`
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use edge_runtime::{RuntimeError, save_picture};
 use pose::{KeypointSet, Size};
 use trainer::{
-    Augmentation, AugmentedBatches, DataSpec, Gallery, Look, SampleShape, Teaching, ViewFilter,
-    browse, browse_augmented, parse_keypoints, parse_size,
+    AugmentationOptions, AugmentedBatches, DataSpec, Gallery, Look, SampleShape, Teaching,
+    ViewFilter, browse, browse_augmented, parse_keypoints, parse_size,
 };
 
 /// Look at annotated people: in a window, or as a sheet of pictures.
@@ -23,9 +24,9 @@ pub struct ViewArgs {
     /// Annotated people, as for `trainer train`. May be given several times.
     #[arg(long, required = true, value_name = "SPEC")]
     data: Vec<DataSpec>,
-    /// Keypoints to show: mpii, coco, lsp or animal_pose.
-    #[arg(long, default_value = "mpii", value_parser = parse_keypoints)]
-    keypoints: KeypointSet,
+    /// Keypoints to show: mpii, coco, lsp or animal_pose [default: the data's own].
+    #[arg(long, value_parser = parse_keypoints)]
+    keypoints: Option<KeypointSet>,
     /// Only people who meet all of these, separated by commas: suspicious, joints<N, joints>N,
     /// people<N, people>N (in the photo), has=JOINT, lacks=JOINT, occluded=JOINT, split=NAME,
     /// id=TEXT.
@@ -72,6 +73,8 @@ pub struct ViewArgs {
     /// Crop side over the longer side of the person's box.
     #[arg(long, default_value_t = 1.25, requires = "augmented")]
     margin: f32,
+    #[command(flatten)]
+    augmentation: AugmentationOptions,
     /// Print a line of JSON for each person, with what is suspicious, instead of pictures.
     #[arg(long, conflicts_with_all = ["out", "augmented"])]
     json: bool,
@@ -90,8 +93,22 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     if !(args.input.width.is_multiple_of(32) && args.input.height.is_multiple_of(32)) {
         return Err(usage("--input: expected multiples of 32".into()));
     }
-    if let Some(joint) = args.filter.unknown_joint(&args.keypoints) {
-        let set = &args.keypoints.name;
+    // The files as they are: with the boxes of heads, and the keypoints' own names.
+    let mut own = None;
+    let mut heads = HashMap::new();
+    for spec in &args.data {
+        let files = dataset::read(spec.source())?;
+        own = own.or(Some(files.keypoints));
+        let records = files.records.into_iter();
+        heads.extend(records.filter_map(|record| Some((record.person.id, record.head?))));
+    }
+    let keypoints = args
+        .keypoints
+        .clone()
+        .or(own)
+        .unwrap_or_else(KeypointSet::mpii);
+    if let Some(joint) = args.filter.unknown_joint(&keypoints) {
+        let set = &keypoints.name;
         return Err(usage(format!(
             "--filter: `{set}` has no keypoint `{joint}`"
         )));
@@ -99,10 +116,10 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     let mut people = Vec::new();
     for spec in &args.data {
         let warn = |warning| eprintln!("{spec}: {warning}");
-        people.extend(spec.load(&args.keypoints, true, warn)?);
+        people.extend(spec.load(&keypoints, true, warn)?);
     }
     for teaching in &args.teacher {
-        if let Some(done) = teaching.apply(&mut people, &args.keypoints)? {
+        if let Some(done) = teaching.apply(&mut people, &keypoints)? {
             eprintln!("{done}");
         }
     }
@@ -110,7 +127,8 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
         names: args.names,
         close: args.close,
     };
-    let gallery = Gallery::new(people, args.keypoints.clone(), &args.filter, args.seed)?;
+    let gallery =
+        Gallery::new(people, keypoints.clone(), &args.filter, args.seed)?.with_heads(heads);
     if args.json {
         for at in 0..gallery.len() {
             println!("{}", serde_json::to_string(&gallery.record(at))?);
@@ -125,12 +143,11 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
             sigma: args.sigma,
             margin: args.margin,
         };
-        let augmentation = Augmentation::default();
+        let augmentation = args.augmentation.augmentation(&keypoints);
         let seed = args.seed.unwrap_or(1);
         let people = people.collect();
-        let set = args.keypoints;
         let mut batches =
-            AugmentedBatches::new(people, set, shape, augmentation, args.batch, seed)?;
+            AugmentedBatches::new(people, keypoints, shape, augmentation, args.batch, seed)?;
         return match &args.out {
             Some(path) => Ok(save(batches.page(0)?, path)?),
             None => window(browse_augmented(&mut batches)),
@@ -149,7 +166,7 @@ pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     }
 }
 
-fn save(picture: &image::RgbImage, path: &PathBuf) -> Result<(), RuntimeError> {
+fn save(picture: &image::RgbImage, path: &Path) -> Result<(), RuntimeError> {
     save_picture(picture, path)?;
     println!("{}", path.display());
     Ok(())

@@ -65,6 +65,8 @@ pub fn layer(
 ) -> Result<Vec<OsString>, LayerError> {
     let command = with_switch_values(command.clone());
     let given = parse_given(&command, arguments)?;
+    let present_words = without_off(&command, arguments);
+    let present = parse_given(&command, &present_words)?;
     let mut all = Vec::new();
     for (key, value) in file.table(mode) {
         let wrong = |reason: String| ConfigError::Value {
@@ -85,12 +87,27 @@ pub fn layer(
         {
             return Err(wrong(reason(&error)).into());
         }
-        if !overridden(&command, option, &given) {
+        let line = [&given, &present];
+        if !overridden(&command, option, line) {
             all.extend(words);
         }
     }
-    all.extend_from_slice(arguments);
+    all.extend(present_words);
     Ok(all)
+}
+
+/// The arguments without switches that are said to be off, which is as if they were not there:
+/// they must not exclude others.
+pub fn without_off(command: &Command, arguments: &[OsString]) -> Vec<OsString> {
+    let off = |word: &OsString| {
+        let name = word.to_str().and_then(|word| word.strip_prefix("--"));
+        let name = name.and_then(|word| word.strip_suffix("=false"));
+        name.is_some_and(|name| {
+            options(command).any(|arg| is_switch(arg) && arg.get_long() == Some(name))
+        })
+    };
+    let words = arguments.iter().filter(|word| !off(word));
+    words.cloned().collect()
 }
 
 /// What can be understood of arguments, however incomplete or wrong.
@@ -112,18 +129,20 @@ pub fn parse_some(command: &Command, arguments: &[OsString]) -> Result<ArgMatche
     lenient.try_get_matches_from(words)
 }
 
-/// Whether the command line says the option, or one that excludes it.
-fn overridden(command: &Command, option: &Arg, given: &ArgMatches) -> bool {
-    let on_line =
-        |arg: &Arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+/// Whether the command line, all of it and without what is off, says the option, or one that
+/// excludes it.
+fn overridden(command: &Command, option: &Arg, [given, present]: [&ArgMatches; 2]) -> bool {
+    let on_line = |matches: &ArgMatches, arg: &Arg| {
+        matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
     let excludes = |one: &Arg, other: &Arg| {
         let conflicts = command.get_arg_conflicts_with(one);
         conflicts.iter().any(|arg| arg.get_id() == other.get_id())
     };
-    on_line(option)
+    on_line(given, option)
         || command
             .get_arguments()
-            .filter(|arg| on_line(arg))
+            .filter(|arg| on_line(present, arg))
             .any(|arg| excludes(arg, option) || excludes(option, arg))
 }
 
@@ -143,7 +162,8 @@ fn words(option: &Arg, value: &Value) -> Result<Vec<OsString>, String> {
     match (option.get_action(), value) {
         // JSON and YAML can say that there is no value.
         (_, Value::Null) => Ok(Vec::new()),
-        (_, Value::Bool(_)) if is_switch(option) => Ok(vec![scalar(value)?]),
+        (_, Value::Bool(false)) if is_switch(option) => Ok(Vec::new()),
+        (_, Value::Bool(true)) if is_switch(option) => Ok(vec![scalar(value)?]),
         _ if is_switch(option) => Err(format!("expected true or false, found {value}")),
         // Values that belong together, as `--width N M`.
         (_, Value::Array(values)) if together => {
@@ -188,7 +208,13 @@ mod tests {
     /// A command with an option of every kind.
     fn command() -> Command {
         Command::new("test")
-            .arg(Arg::new("flag").long("flag").action(ArgAction::SetTrue))
+            .arg(
+                Arg::new("flag")
+                    .long("flag")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with("free"),
+            )
+            .arg(Arg::new("free").long("free"))
             .arg(
                 Arg::new("rate")
                     .long("rate")
@@ -250,6 +276,16 @@ mod tests {
             r#"flag=false rate=0.001 many=["c"] pair=[5,6]"#
         );
         assert_eq!(shown("", &["--flag"]), "flag=true rate=0.5");
+        // A switch that is off excludes nothing.
+        assert_eq!(
+            shown("flag = false\nfree = 'a'", &[]),
+            "flag=false free=\"a\" rate=0.5"
+        );
+        assert_eq!(
+            shown("free = 'a'", &["--flag=false"]),
+            "flag=false free=\"a\" rate=0.5"
+        );
+        assert_eq!(shown("free = 'a'", &["--flag"]), "flag=true rate=0.5");
         // What an option needs may stand elsewhere.
         assert_eq!(
             shown("needy = 1\nsingle = 2", &[]),

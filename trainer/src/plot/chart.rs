@@ -292,7 +292,7 @@ fn short(value: f64) -> String {
 
 /// A small number in few letters.
 fn small(value: f64) -> String {
-    if (0.01..1000.0).contains(&value.abs()) {
+    if value == 0.0 || (0.01..1000.0).contains(&value.abs()) {
         let text = format!("{value:.3}");
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
@@ -323,6 +323,7 @@ mod tests {
             assert_eq!(short(value), text);
         }
         for (value, text) in [
+            (0.0, "0"),
             (0.5, "0.5"),
             (0.001, "1e-3"),
             (0.00025, "2.5e-4"),

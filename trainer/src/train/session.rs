@@ -159,6 +159,7 @@ impl<'a> Session<'a> {
             keypoints: settings.keypoints.clone(),
             batch: settings.batch,
             seed: settings.seed,
+            threads: settings.loaders,
         };
         let (height, width) = (settings.shape.input.height, settings.shape.input.width);
         report.line(&format!(

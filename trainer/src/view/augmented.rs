@@ -49,6 +49,7 @@ impl AugmentedBatches {
             keypoints: set.clone(),
             batch,
             seed,
+            threads: 1,
         };
         let order = (0..people.len() as u32).collect();
         let photos = Arc::new(Photos::new(PHOTO_MEMORY));

@@ -20,6 +20,8 @@ use crate::error::TrainError;
 pub(super) struct Scene<'a> {
     pub(super) photo: &'a RgbImage,
     pub(super) person: &'a Person,
+    /// The head's box.
+    pub(super) head: Option<Rect>,
     /// Other people in the photo.
     pub(super) others: Vec<&'a Person>,
     pub(super) set: &'a KeypointSet,
@@ -84,13 +86,14 @@ pub(super) fn page(
 
 /// The person and what surrounds them.
 pub(super) fn tile(scene: &Scene<'_>, look: Look, size: Size) -> Result<RgbImage, TrainError> {
-    let whole = Crop::around(
-        scene.person.rect.union(&scene.person.crop_rect()),
-        1.1,
-        size,
-    );
+    let person = scene.person;
+    let rect = person
+        .rect
+        .union(&person.joints_rect().unwrap_or(person.rect));
+    let whole = Crop::around(rect, 1.1, size);
     let close = Crop::around(scene.person.crop_rect(), TILE, size);
-    // The person's box is often much larger than the person: not everything of it must be seen.
+    // The person's box is often much larger than the person, and a joint may be anywhere: not
+    // everything of them must be seen.
     let crop = if look.close || whole.width > 1.5 * close.width {
         close
     } else {
@@ -120,6 +123,9 @@ fn draw(scene: &Scene<'_>, crop: &Crop, size: Size, look: Look) -> Result<RgbIma
         draw_skeleton(&mut canvas, &pose, &white, &style);
     }
     rectangle(&mut canvas, person.rect, &to_picture, 1.6, BOX);
+    if let Some(head) = scene.head {
+        rectangle(&mut canvas, head, &to_picture, 1.6, HEAD);
+    }
     let pose = moved(&person.keypoints, &to_picture);
     let style = style(&pose, size, 1.0);
     draw_skeleton(&mut canvas, &pose, scene.set, &style);

@@ -96,7 +96,7 @@ pub(crate) fn read(source: &Source) -> Result<DataSet, DatasetError> {
 }
 
 /// The keypoint files in a folder or its `annotations`: those with `keypoints` in their names.
-fn files(root: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let mut found = Vec::new();
     for folder in [root.to_owned(), root.join("annotations")] {
         if folder.is_dir() {

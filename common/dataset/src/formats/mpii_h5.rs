@@ -148,7 +148,8 @@ impl Arrays {
         let rect = match (&self.center, &self.scale) {
             (Some(center), Some(scale)) => {
                 let ([x, y], scale) = ([center[index * 2], center[index * 2 + 1]], scale[index]);
-                if !(scale > 0.0 && scale < 1e6) || !is_position(x) || !is_position(y) {
+                let is_scale = scale > 0.0 && scale < 1e6;
+                if !(is_scale && is_position(x) && is_position(y)) {
                     let message =
                         format!("expected a place and a height / 200 px, found {x}, {y}, {scale}");
                     return Err(FieldError::new("scale", message));

@@ -222,15 +222,13 @@ fn read_labels(photo: &Path, split: Split, numbers: usize, set: &mut DataSet) {
         if !line.trim().is_empty() {
             let place = Place::line(&file, index + 1);
             let record = record(line, photo, size, numbers, set, &place);
-            match record.transpose() {
-                Some(record) => set.take(
-                    &place,
-                    record.map(|mut record| {
-                        record.person.split = split;
-                        record
-                    }),
-                ),
-                None => {}
+            match record {
+                Ok(Some(mut record)) => {
+                    record.person.split = split;
+                    set.records.push(record);
+                }
+                Ok(None) => {}
+                Err(error) => set.take(&place, Err(error)),
             }
         }
     }

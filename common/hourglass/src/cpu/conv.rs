@@ -5,6 +5,7 @@
 //! by side, so the product walks over the kernel's rows and nothing else is gathered. The gradient
 //! of a wide kernel's weights alone gathers blocks of cells.
 
+use super::buffer::Buffer;
 use super::depthwise::{self, Listener};
 use super::element::Element;
 use super::gemm::{
@@ -60,18 +61,10 @@ pub(super) struct InputGradient<'a, E> {
 /// Buffers that convolutions keep between calls.
 #[derive(Default)]
 pub(super) struct Scratch<E> {
-    input: Vec<E>,
-    rows: Vec<E>,
-    grouped: Vec<E>,
-    gathered: Vec<E>,
-}
-
-/// The first `len` values of a buffer that grows when needed.
-fn sized<E: Copy + Default>(buffer: &mut Vec<E>, len: usize) -> &mut [E] {
-    if buffer.len() < len {
-        buffer.resize(len, E::default());
-    }
-    &mut buffer[..len]
+    input: Buffer<E>,
+    rows: Buffer<E>,
+    grouped: Buffer<E>,
+    gathered: Buffer<E>,
 }
 
 fn blocks(cells: usize) -> impl Iterator<Item = Range<usize>> {
@@ -180,7 +173,7 @@ impl Conv<'_> {
             let rows = match source.plain {
                 true => from.data,
                 false => {
-                    let rows = sized(&mut scratch.input, from.data.len());
+                    let rows = scratch.input.first(from.data.len());
                     activate(self.isa, from, rows);
                     rows
                 }
@@ -204,7 +197,7 @@ impl Conv<'_> {
         let pitch = padding.width * self.sizes.inputs;
         for (picture, output) in output.chunks_exact_mut(self.output.len()).enumerate() {
             let from = self.input.len() * picture..self.input.len() * (picture + 1);
-            let copy = sized(&mut scratch.input, padding.len(self.sizes.inputs));
+            let copy = scratch.input.first(padding.len(self.sizes.inputs));
             pad(self.isa, source.part(from), self.input, padding, copy);
             for (y, to) in output.chunks_exact_mut(row).enumerate() {
                 let left = Left {
@@ -279,13 +272,13 @@ impl Conv<'_> {
             let input = match source.plain && E::GROUP == 1 {
                 true => from.data,
                 false => {
-                    let rows = sized(&mut scratch.input, groups * E::GROUP * inputs);
+                    let rows = scratch.input.first(groups * E::GROUP * inputs);
                     activate_grouped(self.isa, from, rows);
                     rows
                 }
             };
-            let grouped = sized(&mut scratch.grouped, groups * E::GROUP * outputs);
-            let rows = sized(&mut scratch.rows, cells.len() * outputs);
+            let grouped = scratch.grouped.first(groups * E::GROUP * outputs);
+            let rows = scratch.rows.first(cells.len() * outputs);
             let range = cells.start * outputs..cells.end * outputs;
             let (rows, grouped) = self.rows(incoming, range, wanted, rows, grouped);
             let mut finish = AddTo {
@@ -409,7 +402,7 @@ impl Conv<'_> {
         let grouped_row = groups * E::GROUP * outputs;
         for picture in 0..self.pictures {
             let range = self.input.len() * picture..self.input.len() * (picture + 1);
-            let copy = sized(&mut scratch.input, padding.len(self.sizes.inputs));
+            let copy = scratch.input.first(padding.len(self.sizes.inputs));
             pad(
                 self.isa,
                 source.part(range.clone()),
@@ -418,9 +411,9 @@ impl Conv<'_> {
                 copy,
             );
 
-            let grouped = sized(&mut scratch.grouped, height * grouped_row);
+            let grouped = scratch.grouped.first(height * grouped_row);
             let row = width * outputs;
-            let buffer = sized(&mut scratch.rows, len + row);
+            let buffer = scratch.rows.first(len + row);
             let (around, rows) = buffer.split_at_mut(len);
             around.fill(E::default());
             for (y, grouped) in grouped.chunks_exact_mut(grouped_row).enumerate() {
@@ -497,7 +490,7 @@ impl Conv<'_> {
         padding: Padding,
         grouped: &[E],
         weight_gradient: &mut [f32],
-        gathered: &mut Vec<E>,
+        gathered: &mut Buffer<E>,
     ) {
         let (outputs, run) = (self.sizes.outputs, self.sizes.run::<E>());
         let MapShape { height, width, .. } = self.output;
@@ -506,7 +499,7 @@ impl Conv<'_> {
         for (tap, to) in weight_gradient.chunks_exact_mut(run * outputs).enumerate() {
             for first in (0..height).step_by(rows_at_once) {
                 let rows = rows_at_once.min(height - first);
-                let gathered = sized(gathered, rows * groups * E::GROUP * run);
+                let gathered = gathered.first(rows * groups * E::GROUP * run);
                 for (row, to) in gathered
                     .chunks_exact_mut(groups * E::GROUP * run)
                     .enumerate()
@@ -549,9 +542,9 @@ impl Conv<'_> {
             let dz = match incoming.slope {
                 None => &incoming.dy[range.clone()],
                 Some(_) => {
-                    let rows = sized(&mut scratch.rows, shape.len());
+                    let rows = scratch.rows.first(shape.len());
                     let groups = shape.cells().next_multiple_of(E::GROUP);
-                    let grouped = sized(&mut scratch.grouped, groups * shape.channels);
+                    let grouped = scratch.grouped.first(groups * shape.channels);
                     self.separate_rows(incoming, range.clone(), rows, grouped);
                     rows
                 }

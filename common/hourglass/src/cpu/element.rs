@@ -83,6 +83,21 @@ pub(super) trait Element: Copy + Default + Send + Sync + 'static {
     /// Writes column `column` of a pair of rows of `channels` values as groups along the rows:
     /// `[2 / GROUP][channels][GROUP]`.
     unsafe fn store_grouped<L: Lanes>(pair: [L; 2], to: *mut Self, channels: usize, column: usize);
+    /// [`Element::store_grouped`], and both registers to column `column` of the pair of rows.
+    unsafe fn store_twice<L: Lanes>(
+        pair: [L; 2],
+        rows: *mut Self,
+        to: *mut Self,
+        channels: usize,
+        column: usize,
+    );
+    /// Column `column` of a pair of rows as [`Element::store_grouped`] writes it.
+    unsafe fn group<L: Lanes>(
+        rows: [*const Self; 2],
+        to: *mut Self,
+        channels: usize,
+        column: usize,
+    );
     /// `L::N` groups side by side.
     unsafe fn load_groups<L: Lanes>(from: *const Self) -> L;
     /// The same group in every lane.
@@ -117,6 +132,33 @@ impl Element for f32 {
         unsafe {
             pair[0].store(to.add(column));
             pair[1].store(to.add(channels + column));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_twice<L: Lanes>(
+        pair: [L; 2],
+        rows: *mut Self,
+        to: *mut Self,
+        channels: usize,
+        column: usize,
+    ) {
+        // SAFETY: see above. Groups of one are rows.
+        unsafe {
+            Self::store_grouped(pair, rows, channels, column);
+            Self::store_grouped(pair, to, channels, column);
+        }
+    }
+    #[inline(always)]
+    unsafe fn group<L: Lanes>(
+        rows: [*const Self; 2],
+        to: *mut Self,
+        channels: usize,
+        column: usize,
+    ) {
+        // SAFETY: see above.
+        unsafe {
+            L::load(rows[0].add(column)).store(to.add(column));
+            L::load(rows[1].add(column)).store(to.add(channels + column));
         }
     }
     #[inline(always)]
@@ -165,6 +207,30 @@ impl Element for Bf16 {
     ) {
         // SAFETY: see above.
         unsafe { L::store_bf16_pairs(pair[0], pair[1], to.add(2 * column)) }
+    }
+    #[inline(always)]
+    unsafe fn store_twice<L: Lanes>(
+        pair: [L; 2],
+        rows: *mut Self,
+        to: *mut Self,
+        channels: usize,
+        column: usize,
+    ) {
+        // SAFETY: see above.
+        unsafe {
+            let rows = [rows.add(column), rows.add(channels + column)];
+            L::store_bf16_twice(pair[0], pair[1], rows, to.add(2 * column));
+        }
+    }
+    #[inline(always)]
+    unsafe fn group<L: Lanes>(
+        rows: [*const Self; 2],
+        to: *mut Self,
+        _channels: usize,
+        column: usize,
+    ) {
+        // SAFETY: see above.
+        unsafe { L::pair_bf16(rows[0].add(column), rows[1].add(column), to.add(2 * column)) }
     }
     #[inline(always)]
     unsafe fn load_groups<L: Lanes>(from: *const Self) -> L {

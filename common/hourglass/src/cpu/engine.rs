@@ -350,14 +350,9 @@ fn share<E: Element, R: Send>(
         shapes,
         weights,
     } = shared;
-    let layers = graph.layers.iter().zip(&plan.sizes).zip(weights);
-    let packed: Vec<Packed<E>> = layers
-        .map(|((layer, &sizes), weights)| {
-            Packed::new(layer, sizes, &weights.weight, weights.bias.as_deref())
-        })
-        .collect();
-    let (packed, run) = (&packed[..], &run);
     let count = workers.len().min(pictures.max(1));
+    let packed = &pack::<E>(shared, count)[..];
+    let run = &run;
     std::thread::scope(|scope| {
         let threads: Vec<_> = workers[..count]
             .iter_mut()
@@ -386,6 +381,38 @@ fn share<E: Element, R: Send>(
             })
             .collect()
     })
+}
+
+/// The layers' weights as the kernels read them, packed by `threads` threads.
+fn pack<E: Element>(shared: Shared<'_>, threads: usize) -> Vec<Packed<E>> {
+    let Shared {
+        graph,
+        plan,
+        weights,
+        ..
+    } = shared;
+    let layers: Vec<_> = graph.layers.iter().zip(&plan.sizes).zip(weights).collect();
+    let part = |thread: usize| {
+        let mine = layers.iter().skip(thread).step_by(threads);
+        let packed = mine.map(|((layer, sizes), weights)| {
+            Packed::new(layer, **sizes, &weights.weight, weights.bias.as_deref())
+        });
+        packed.collect::<Vec<_>>()
+    };
+    let parts: Vec<Vec<Packed<E>>> = std::thread::scope(|scope| {
+        let part = &part;
+        let others: Vec<_> = (1..threads)
+            .map(|thread| scope.spawn(move || part(thread)))
+            .collect();
+        let others = others.into_iter().map(|thread| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        std::iter::once(part(0)).chain(others).collect()
+    });
+    let mut parts: Vec<_> = parts.into_iter().map(Vec::into_iter).collect();
+    let next = |index: usize| parts[index % threads].next();
+    (0..layers.len()).filter_map(next).collect()
 }
 
 #[cfg(test)]

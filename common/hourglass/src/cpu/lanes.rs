@@ -28,6 +28,22 @@ pub(super) trait Lanes: Copy {
     unsafe fn store_bf16(self, to: *mut Bf16);
     /// Writes `2 · N` values: the first of `first`, the first of `second`, the second of `first`…
     unsafe fn store_bf16_pairs(first: Self, second: Self, to: *mut Bf16);
+    /// [`Lanes::store_bf16_pairs`], and both registers to rows of their own.
+    #[inline(always)]
+    unsafe fn store_bf16_twice(first: Self, second: Self, rows: [*mut Bf16; 2], to: *mut Bf16) {
+        // SAFETY: the caller has room for the values in all three places.
+        unsafe {
+            first.store_bf16(rows[0]);
+            second.store_bf16(rows[1]);
+            Self::store_bf16_pairs(first, second, to);
+        }
+    }
+    /// Writes `N` values from each of two places in pairs.
+    #[inline(always)]
+    unsafe fn pair_bf16(first: *const Bf16, second: *const Bf16, to: *mut Bf16) {
+        // SAFETY: the caller passes `N` readable values twice and room for as many pairs.
+        unsafe { Self::store_bf16_pairs(Self::load_bf16(first), Self::load_bf16(second), to) }
+    }
     /// `N` pairs of values side by side, as their bits.
     unsafe fn load_pairs(from: *const Bf16) -> Self;
     /// The same pair in every lane.
@@ -281,6 +297,22 @@ mod x86 {
         }
     }
 
+    /// Sixteen values of 16 bits from either half in turn.
+    #[inline(always)]
+    unsafe fn alternate(both: __m512i) -> __m512i {
+        const ORDER: [u16; 32] = {
+            let mut order = [0; 32];
+            let mut i = 0;
+            while i < 32 {
+                order[i] = (i / 2 + i % 2 * 16) as u16;
+                i += 1;
+            }
+            order
+        };
+        // SAFETY: the caller has AVX-512 BW.
+        unsafe { _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), both) }
+    }
+
     macro_rules! sixteen_lanes {
         ($name:ident { $($rest:item)* }) => {
             // SAFETY (all methods): kernels for this set alone call them; addresses are valid for
@@ -407,10 +439,32 @@ mod x86 {
             // SAFETY: see above; both types are 64 bytes of plain bits.
             unsafe {
                 let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second.0, first.0));
-                let low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
-                let high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(both));
-                let pairs = _mm512_or_si512(low, _mm512_slli_epi32::<16>(high));
-                _mm512_storeu_si512(to.cast(), pairs);
+                _mm512_storeu_si512(to.cast(), alternate(both));
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bf16_twice(
+            first: Self,
+            second: Self,
+            rows: [*mut Bf16; 2],
+            to: *mut Bf16,
+        ) {
+            // SAFETY: see above; both types are 64 bytes of plain bits.
+            unsafe {
+                let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second.0, first.0));
+                _mm256_storeu_si256(rows[0].cast(), _mm512_castsi512_si256(both));
+                _mm256_storeu_si256(rows[1].cast(), _mm512_extracti64x4_epi64::<1>(both));
+                _mm512_storeu_si512(to.cast(), alternate(both));
+            }
+        }
+        #[inline(always)]
+        unsafe fn pair_bf16(first: *const Bf16, second: *const Bf16, to: *mut Bf16) {
+            // SAFETY: see above.
+            unsafe {
+                let first = _mm512_castsi256_si512(_mm256_loadu_si256(first.cast()));
+                let second = _mm256_loadu_si256(second.cast());
+                let both = _mm512_inserti64x4::<1>(first, second);
+                _mm512_storeu_si512(to.cast(), alternate(both));
             }
         }
         #[inline(always)]

@@ -7,6 +7,7 @@
 //! depthwise-separable networks, and the tests compare the two.
 
 mod arena;
+mod buffer;
 mod conv;
 mod depthwise;
 mod element;

@@ -81,9 +81,11 @@ macro_rules! for_columns {
     }};
 }
 
+pub(super) use for_columns;
+
 /// The registers of one column group of per-channel values.
 #[inline(always)]
-unsafe fn constants<L: Lanes, const V: usize>(values: &[f32], column: usize) -> [L; V] {
+pub(super) unsafe fn constants<L: Lanes, const V: usize>(values: &[f32], column: usize) -> [L; V] {
     // SAFETY: the callers keep `column` and the registers inside the channels.
     unsafe {
         let mut registers = [L::splat(0.0); V];
@@ -143,7 +145,41 @@ kernel! {
         let channels = source.map.channels();
         let rows = source.data.len() / channels;
         assert!(output.len() >= rows.next_multiple_of(E::GROUP) * channels);
-        for_columns!(L, channels, activate_grouped_columns::<E>(source, output));
+        if source.plain {
+            for_columns!(L, channels, grouped_columns::<E>(source.data, channels, output));
+        } else {
+            for_columns!(L, channels, activate_grouped_columns::<E>(source, output));
+        }
+    }
+}
+
+/// The stored values as they are.
+#[inline(always)]
+unsafe fn grouped_columns<L: Lanes, E: Element, const V: usize>(
+    column: usize,
+    from: &[E],
+    channels: usize,
+    output: &mut [E],
+) {
+    // SAFETY: as `activate_grouped_columns`.
+    unsafe {
+        let rows = from.len() / channels;
+        let (mut from, mut to) = (from.as_ptr(), output.as_mut_ptr());
+        for _ in 0..rows / 2 {
+            for v in 0..V {
+                E::group::<L>([from, from.add(channels)], to, channels, column + v * L::N);
+            }
+            (from, to) = (
+                from.wrapping_add(2 * channels),
+                to.wrapping_add(2 * channels),
+            );
+        }
+        if rows % 2 == 1 {
+            for v in 0..V {
+                let at = column + v * L::N;
+                store_single(E::load::<L>(from.add(at)), to, channels, at);
+            }
+        }
     }
 }
 
@@ -185,7 +221,12 @@ unsafe fn activate_grouped_columns<L: Lanes, E: Element, const V: usize>(
 
 /// A last row without a second one.
 #[inline(always)]
-unsafe fn store_single<L: Lanes, E: Element>(value: L, to: *mut E, channels: usize, column: usize) {
+pub(super) unsafe fn store_single<L: Lanes, E: Element>(
+    value: L,
+    to: *mut E,
+    channels: usize,
+    column: usize,
+) {
     // SAFETY: the caller has room for a group of rows.
     unsafe {
         match E::GROUP {
@@ -400,10 +441,10 @@ unsafe fn columns_of_gradient<L: Lanes, E: Element, const V: usize>(
                 let first = slope_value(from_dy.add(at), from_z.add(at), map, line);
                 let at_second = channels + at;
                 let second = slope_value(from_dy.add(at_second), from_z.add(at_second), map, line);
-                E::store_grouped([first, second], to, channels, at);
                 if wanted {
-                    E::store(first, rows.add(at));
-                    E::store(second, rows.add(channels + at));
+                    E::store_twice([first, second], rows, to, channels, at);
+                } else {
+                    E::store_grouped([first, second], to, channels, at);
                 }
             }
             from_dy = from_dy.wrapping_add(2 * channels);

@@ -1,5 +1,6 @@
 //! Weights in the order in which the kernels read them.
 
+use super::buffer::Buffer;
 use super::element::Element;
 use super::gemm::{PANEL, Right};
 use crate::graph::ConvLayer;
@@ -80,13 +81,13 @@ impl Sizes {
 }
 
 /// Weights of one layer; see [`Right::panels`] for the layout of the matrices.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(super) struct Packed<E> {
     /// From the values under the kernel, row by row, to the outputs.
-    forward: Vec<E>,
+    forward: Buffer<E>,
     /// From the outputs' gradients under the kernel turned by 180° to the inputs; empty where the
     /// input needs no gradient.
-    backward: Vec<E>,
+    backward: Buffer<E>,
     /// `[kernel²][channels]` of a depthwise layer, else empty.
     pub taps: Vec<f32>,
     /// The same turned by 180°.
@@ -120,27 +121,31 @@ impl<E: Element> Packed<E> {
             Kind::Pointwise | Kind::Spatial => {
                 packed.forward_groups = layer.kernel * sizes.run::<E>() / E::GROUP;
                 packed.backward_groups = layer.kernel * sizes.turned_run() / E::GROUP;
-                packed.forward = panels(packed.forward_groups, sizes.outputs, |row, output| {
-                    let (dy, at) = (row / sizes.run::<E>(), row % sizes.run::<E>());
-                    let (dx, input) = (at / sizes.inputs, at % sizes.inputs);
-                    weight_at(layer, weight, output, input, dy, dx)
-                });
-                if sizes.inputs.is_multiple_of(PANEL) {
-                    let run = sizes.turned_run();
-                    packed.backward = panels(packed.backward_groups, sizes.inputs, |row, input| {
-                        let (dy, at) = (row / run, row % run);
-                        let (dx, output) = (at / sizes.outputs, at % sizes.outputs);
-                        let last = layer.kernel - 1;
-                        weight_at(
-                            layer,
-                            weight,
-                            output,
-                            input,
-                            last - dy,
-                            last.wrapping_sub(dx),
-                        )
-                    });
+                let taps = layer.kernel * layer.kernel;
+                let (of_output, of_input) = (layer.inputs * taps, taps);
+                let mut forward = Panels::<E>::new(packed.forward_groups, sizes.outputs);
+                let mut backward = sizes
+                    .inputs
+                    .is_multiple_of(PANEL)
+                    .then(|| Panels::<E>::new(packed.backward_groups, sizes.inputs));
+                for tap in 0..taps {
+                    let (dy, dx) = (tap / layer.kernel, tap % layer.kernel);
+                    let rows = dy * sizes.run::<E>() + dx * sizes.inputs;
+                    let weights = &weight[tap..];
+                    forward.fill(
+                        rows,
+                        [layer.inputs, layer.outputs],
+                        weights,
+                        [of_input, of_output],
+                    );
+                    if let Some(backward) = &mut backward {
+                        let rows = (taps - 1 - tap) * sizes.outputs;
+                        let shape = [layer.outputs, layer.inputs];
+                        backward.fill(rows, shape, weights, [of_output, of_input]);
+                    }
                 }
+                packed.forward = forward.data;
+                packed.backward = backward.map(|panels| panels.data).unwrap_or_default();
             }
         }
         packed
@@ -155,39 +160,35 @@ impl<E: Element> Packed<E> {
     }
 }
 
-/// The weight, or 0 outside the layer's channels and its kernel.
-#[inline(always)]
-fn weight_at(
-    layer: &ConvLayer,
-    weight: &[f32],
-    output: usize,
-    input: usize,
-    dy: usize,
-    dx: usize,
-) -> f32 {
-    if output >= layer.outputs || input >= layer.inputs || dx >= layer.kernel {
-        return 0.0;
-    }
-    weight[((output * layer.inputs + input) * layer.kernel + dy) * layer.kernel + dx]
+/// `[columns / 16][groups][16][GROUP]` of a matrix with `groups * GROUP` rows.
+struct Panels<E> {
+    data: Buffer<E>,
+    /// Values of a panel.
+    len: usize,
 }
 
-/// `[columns / 16][groups][16][GROUP]` of a matrix with `groups * GROUP` rows.
-fn panels<E: Element>(
-    groups: usize,
-    columns: usize,
-    value: impl Fn(usize, usize) -> f32,
-) -> Vec<E> {
-    let mut result = Vec::with_capacity(groups * E::GROUP * columns);
-    for panel in (0..columns).step_by(PANEL) {
-        for row in (0..groups * E::GROUP).step_by(E::GROUP) {
-            for column in panel..panel + PANEL {
-                for part in 0..E::GROUP {
-                    result.push(E::from_f32(value(row + part, column)));
-                }
+impl<E: Element> Panels<E> {
+    fn new(groups: usize, columns: usize) -> Self {
+        Self {
+            data: Buffer::zeroed(groups * E::GROUP * columns),
+            len: groups * E::GROUP * PANEL,
+        }
+    }
+
+    /// Fills as many rows and columns as `shape` says, from row `first` on: value (i, j) is
+    /// `values[i * steps[0] + j * steps[1]]`.
+    fn fill(&mut self, first: usize, shape: [usize; 2], values: &[f32], steps: [usize; 2]) {
+        for column in 0..shape[1] {
+            let panel = &mut self.data[column / PANEL * self.len..][..self.len];
+            let column_of_panel = column % PANEL * E::GROUP;
+            let values = &values[column * steps[1]..];
+            for (i, value) in values.iter().step_by(steps[0]).take(shape[0]).enumerate() {
+                let row = first + i;
+                let group = row / E::GROUP * PANEL * E::GROUP;
+                panel[group + column_of_panel + row % E::GROUP] = E::from_f32(*value);
             }
         }
     }
-    result
 }
 
 /// Brings the gradient of the weights, rows in the order of [`Packed`]'s forward matrix, into the

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::arena::Arena;
+use super::buffer::Buffer;
 use super::conv::{Conv, Incoming, InputGradient, Outcome, Scratch, add_gradient_moments};
 use super::element::Element;
 use super::isa::Isa;
@@ -25,13 +26,13 @@ pub(super) enum Statistics {
 
 /// Gradients of the nodes. Both summands of a sum share one buffer until one of them adds to it:
 /// by then the other has mostly been used.
-type NodeGradients<E> = Vec<Option<Rc<Vec<E>>>>;
+type NodeGradients<E> = Vec<Option<Rc<Buffer<E>>>>;
 
 /// One worker's state. Holds its buffers between steps.
 pub(super) struct Pass<E> {
     arena: Arena<E>,
     /// What is stored of every node: of a normalized layer the convolution's result.
-    stored: Vec<Vec<E>>,
+    stored: Vec<Buffer<E>>,
     /// How every node's values come from what is stored.
     maps: Vec<Affine>,
     /// Mean and variance of every normalized layer, from the forward pass.
@@ -83,21 +84,29 @@ impl<E> Task<'_, E> {
         }
     }
 
-    /// The layer of a node that wants to hear of its gradient: for its normalization or its bias.
-    fn listener(&self, node: NodeId) -> Option<usize> {
-        match self.graph.nodes[node] {
+    /// The layer that wants to hear of a node's gradient, for its normalization or its bias, and
+    /// its node: the node's own, or one that has the same gradient because it is read by this sum
+    /// alone.
+    fn listener(&self, node: NodeId) -> Option<(usize, NodeId)> {
+        let own = |node: NodeId| match self.graph.nodes[node] {
             Node::Conv { layer, .. } => {
                 let ConvLayer { norm, bias, .. } = self.graph.layers[layer];
-                (norm || bias).then_some(layer)
+                (norm || bias).then_some((layer, node))
             }
             _ => None,
+        };
+        let alone =
+            |node: &NodeId| self.plan.readers[*node] == 1 && !self.graph.outputs.contains(node);
+        match self.graph.nodes[node] {
+            Node::Add { a, b } => [b, a].into_iter().filter(alone).find_map(own),
+            _ => own(node),
         }
     }
 }
 
 /// Source of a node's values.
 fn source<'a, E>(
-    stored: &'a [Vec<E>],
+    stored: &'a [Buffer<E>],
     maps: &'a [Affine],
     plan: &Plan,
     id: NodeId,
@@ -108,6 +117,9 @@ fn source<'a, E>(
         plain: plan.plain[id],
     }
 }
+
+/// What looks on during [`Pass::backward`]: a node, its values, and the loss's gradient there.
+pub(super) type Observe<'a> = &'a mut dyn FnMut(NodeId, &[f32], &[f32]);
 
 impl<E: Element> Pass<E> {
     /// Runs the network on channels-last pictures; the results stay in the pass.
@@ -158,10 +170,14 @@ impl<E: Element> Pass<E> {
     /// Values of one node with `channels` channels after [`Pass::forward`], channels-last.
     pub fn value(&self, node: NodeId, channels: usize) -> Vec<f32> {
         let Affine { a, b, floor } = &self.maps[node];
-        let value = |(c, z): (usize, &E)| (a[c] * z.to_f32() + b[c]).max(*floor);
         let rows = self.stored[node].chunks_exact(a.len());
-        rows.flat_map(|row| row[..channels].iter().enumerate().map(value))
-            .collect()
+        let mut values = Vec::with_capacity(rows.len() * channels);
+        for row in rows {
+            for c in 0..channels {
+                values.push((a[c] * row[c].to_f32() + b[c]).max(*floor));
+            }
+        }
+        values
     }
 
     fn conv_forward(
@@ -221,7 +237,7 @@ impl<E: Element> Pass<E> {
         &mut self,
         task: &Task<'_, E>,
         mut output_gradient: impl FnMut(usize, &[f32], &mut [f32]),
-        mut observe: Option<&mut dyn FnMut(NodeId, &[f32], &[f32])>,
+        mut observe: Option<Observe<'_>>,
     ) -> Vec<LayerGradient> {
         let mut layers: Vec<Option<LayerGradient>> = vec![None; task.graph.layers.len()];
         let mut gradients: NodeGradients<E> = vec![None; task.graph.nodes.len()];
@@ -268,7 +284,7 @@ impl<E: Element> Pass<E> {
                     let complete = missing[input] == 0 && !task.graph.outputs.contains(&input);
                     let listener = task.listener(input).filter(|_| into.is_some() && complete);
                     let mut moments =
-                        listener.map(|layer| Moments::new(task.plan.sizes[layer].outputs));
+                        listener.map(|(layer, _)| Moments::new(task.plan.sizes[layer].outputs));
                     let own = heard[layer].take();
                     layers[layer] = Some(
                         self.conv_backward(
@@ -278,10 +294,10 @@ impl<E: Element> Pass<E> {
                             own,
                             into.as_mut()
                                 .map(|(to, accumulate)| (&mut to[..], *accumulate)),
-                            moments.as_mut(),
+                            listener.map(|(_, node)| node).zip(moments.as_mut()),
                         ),
                     );
-                    if let Some(layer) = listener {
+                    if let Some((layer, _)) = listener {
                         heard[layer] = moments;
                     }
                     gradients[input] = into.map(|(buffer, _)| Rc::new(buffer));
@@ -334,7 +350,7 @@ impl<E: Element> Pass<E> {
         gradients: &mut NodeGradients<E>,
         node: NodeId,
         zeros: bool,
-    ) -> (Vec<E>, bool) {
+    ) -> (Buffer<E>, bool) {
         match gradients[node].take() {
             Some(shared) => (self.arena.unshare(shared), true),
             None => {
@@ -352,7 +368,7 @@ impl<E: Element> Pass<E> {
         &mut self,
         task: &Task<'_, E>,
         gradients: &mut NodeGradients<E>,
-        gradient: Rc<Vec<E>>,
+        gradient: Rc<Buffer<E>>,
         node: NodeId,
     ) {
         let sum = match gradients[node].take() {
@@ -367,8 +383,8 @@ impl<E: Element> Pass<E> {
         gradients[node] = Some(sum);
     }
 
-    /// `heard` holds the layer's own sums where another layer has made them; `moments` collects
-    /// those of the input's layer.
+    /// `heard` holds the layer's own sums where another layer has made them; `listener` is a node
+    /// that has the input's gradient, and collects its sums.
     fn conv_backward(
         &mut self,
         task: &Task<'_, E>,
@@ -376,7 +392,7 @@ impl<E: Element> Pass<E> {
         dy: &[E],
         heard: Option<Moments>,
         input_gradient: Option<(&mut [E], bool)>,
-        moments: Option<&mut Moments>,
+        listener: Option<(NodeId, &mut Moments)>,
     ) -> LayerGradient {
         let conv = task.conv(layer, input, id);
         let (weights, packed) = (&task.weights[layer], &task.packed[layer]);
@@ -445,10 +461,13 @@ impl<E: Element> Pass<E> {
             q: &q,
             r: &r,
         });
-        let input_map = moments.is_some().then(|| self.slope_map(task, input));
-        let listener = input_map.as_ref().zip(moments);
-        let listener = listener.map(|(map, moments)| (&self.stored[input][..], map, moments));
-        let mut weight = vec![0.0; conv.sizes.gradient_rows::<E>() * channels];
+        let heard_map = listener
+            .as_ref()
+            .map(|(node, _)| self.slope_map(task, *node));
+        let listener = listener.zip(heard_map.as_ref());
+        let listener =
+            listener.map(|((node, moments), map)| (&self.stored[node][..], map, moments));
+        let mut weight = Buffer::zeroed(conv.sizes.gradient_rows::<E>() * channels);
         conv.backward(
             source(&self.stored, &self.maps, task.plan, input),
             packed,

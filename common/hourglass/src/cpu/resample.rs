@@ -3,7 +3,8 @@
 
 use super::element::Element;
 use super::isa::kernel;
-use super::norm::{Affine, Source};
+use super::lanes::Lanes;
+use super::norm::{Affine, Source, constants, for_columns};
 use crate::graph::MapShape;
 
 /// One register of a source's values.
@@ -20,8 +21,6 @@ unsafe fn value<L: Lanes, E: Element>(source: Source<'_, E>, at: usize, column: 
         b.add_product(a, z).at_least(L::splat(*floor))
     }
 }
-
-use super::lanes::Lanes;
 
 /// Stores a value, or adds it.
 #[inline(always)]
@@ -58,11 +57,35 @@ kernel! {
         let channels = a.map.a.len();
         check(a, output.len(), channels);
         check(b, output.len(), channels);
+        for_columns!(L, channels, add_columns::<E>(a, b, output));
+    }
+}
+
+#[inline(always)]
+unsafe fn add_columns<L: Lanes, E: Element, const V: usize>(
+    column: usize,
+    a: Source<'_, E>,
+    b: Source<'_, E>,
+    output: &mut [E],
+) {
+    // SAFETY: whole rows of slices whose lengths `add` checked.
+    unsafe {
+        let scale: [[L; V]; 2] = [constants(&a.map.a, column), constants(&b.map.a, column)];
+        let shift: [[L; V]; 2] = [constants(&a.map.b, column), constants(&b.map.b, column)];
+        let floor = [L::splat(a.map.floor), L::splat(b.map.floor)];
+        let channels = a.map.a.len();
         for row in (0..output.len()).step_by(channels) {
-            for column in (0..channels).step_by(L::N) {
-                let at = row + column;
-                let sum = value::<L, E>(a, at, column).add(value(b, at, column));
-                E::store(sum, output.as_mut_ptr().add(at));
+            for v in 0..V {
+                let at = row + column + v * L::N;
+                let mut x: L = E::load(a.data.as_ptr().add(at));
+                if !a.plain {
+                    x = shift[0][v].add_product(scale[0][v], x).at_least(floor[0]);
+                }
+                let mut y: L = E::load(b.data.as_ptr().add(at));
+                if !b.plain {
+                    y = shift[1][v].add_product(scale[1][v], y).at_least(floor[1]);
+                }
+                E::store(x.add(y), output.as_mut_ptr().add(at));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::element::Element;
 use super::isa::{Isa, kernel};
-use super::norm::{Source, activate};
+use super::norm::{Source, activate, store_single};
 use crate::graph::{ConvLayer, MapShape};
 
 /// A copy of a picture with zeros around it.
@@ -100,12 +100,10 @@ kernel! {
             let (a, b) = (&from[first * step..][..run], &from[second * step..][..run]);
             let alone = first + E::GROUP > count;
             for column in (0..whole).step_by(L::N) {
-                let one: L = E::load(a.as_ptr().add(column));
-                if E::GROUP == 1 {
-                    E::store(one, to.as_mut_ptr().add(column));
+                if E::GROUP == 1 || alone {
+                    store_single(E::load::<L>(a.as_ptr().add(column)), to.as_mut_ptr(), run, column);
                 } else {
-                    let two = if alone { L::splat(0.0) } else { E::load(b.as_ptr().add(column)) };
-                    E::store_grouped([one, two], to.as_mut_ptr(), run, column);
+                    E::group::<L>([a.as_ptr(), b.as_ptr()], to.as_mut_ptr(), run, column);
                 }
             }
             for column in whole..run {
