@@ -49,7 +49,7 @@ const LIMBS: [[&str; 2]; 4] = [
 /// What is suspicious about a person's labels, in a photo of the given size if it is known:
 ///
 /// - a label outside of the photo;
-/// - two joints at the same place;
+/// - two joints at the same place, thorax and pelvis aside;
 /// - a limb more than four times as long as that of the other side;
 /// - sides of the torso that cross, though shoulders and hips are wide: left and right swapped?
 /// - a head nearly as long as the torso;
@@ -128,8 +128,11 @@ impl Labels<'_> {
         }
         for (one, here) in self.labelled() {
             for (other, there) in self.labelled().filter(|(other, _)| *other > one) {
-                if here.distance(there) < SAME_PLACE * body {
-                    let (one_name, other_name) = (self.name(one), self.name(other));
+                let (one_name, other_name) = (self.name(one), self.name(other));
+                if here.distance(there) < SAME_PLACE * body
+                    && !is_between_others(one_name)
+                    && !is_between_others(other_name)
+                {
                     found.push(Suspicion {
                         joints: vec![one, other],
                         reason: format!("{one_name} and {other_name} are at the same place"),
@@ -225,6 +228,12 @@ impl Labels<'_> {
             });
         }
     }
+}
+
+/// MPII's thorax and pelvis lie between shoulders, neck and hips: from the side, or from above, one
+/// is on the other.
+fn is_between_others(name: &str) -> bool {
+    matches!(name, "thorax" | "plevis" | "pelvis")
 }
 
 /// Whether two segments cross.

@@ -73,6 +73,7 @@ fn each_kind_is_said_once() {
 
     let same = said(|p| place(p, 1, Point::new(125.0, 250.5)));
     assert_eq!(same, ["right_knee and left_knee are at the same place"]);
+    assert!(said(|p| place(p, 7, Point::new(105.0, 75.5))).is_empty());
 
     let swapped = said(|p| p.keypoints.swap(2, 3));
     assert_eq!(
