@@ -28,7 +28,8 @@ pub struct MeasureArgs {
     /// What is measured
     #[arg(long, default_value = "pck")]
     pub metric: Metric,
-    /// What a distance is compared with in pck and pckh [default: torso, head]
+    /// What a distance is compared with in pck and pckh [default: torso, or box where the
+    /// keypoints have none; head]
     #[arg(long, value_name = "NORM")]
     pub by: Option<Norm>,
     /// Largest distance that is right, as a part of the norm [default: torso 0.2, head 0.5,
@@ -218,14 +219,15 @@ impl MeasureArgs {
     }
 
     /// The rule that one metric goes by.
-    fn rule(&self, metric: Metric, input: Size) -> PckRule {
+    fn rule(&self, metric: Metric, input: Size, keypoints: &KeypointSet) -> PckRule {
         let norm = match (metric, self.by) {
             (Metric::Cells, _) => None,
             (Metric::Pckh, by) => Some(by.unwrap_or(Norm::Head)),
-            (_, by) => Some(by.unwrap_or(Norm::Torso)),
+            (_, by) => by,
         };
         let rule = match norm {
-            None => PckRule::cells(input),
+            None if metric == Metric::Cells => PckRule::cells(input),
+            None => PckRule::usual(keypoints),
             Some(Norm::Torso) => PckRule::LSP,
             Some(Norm::Head) => PckRule::MPII,
             Some(Norm::HeadSegment) => PckRule::HeadSegment { threshold: 0.5 },
@@ -238,10 +240,11 @@ impl MeasureArgs {
 
     /// `people` are whom is measured on: where nobody has a head's box, all metrics include PCKh by
     /// the head's segment instead.
-    fn measures(&self, input: Size, people: &[Person]) -> Measures {
+    fn measures(&self, input: Size, keypoints: &KeypointSet, people: &[Person]) -> Measures {
         let all = self.metric == Metric::All;
-        let rule =
-            |metric: Metric| (all || self.metric == metric).then(|| self.rule(metric, input));
+        let rule = |metric: Metric| {
+            (all || self.metric == metric).then(|| self.rule(metric, input, keypoints))
+        };
         let no_heads = people.iter().all(|person| person.head_size.is_none());
         let pckh = match rule(Metric::Pckh) {
             Some(PckRule::Head { threshold }) if all && no_heads => {
@@ -259,19 +262,12 @@ impl MeasureArgs {
     }
 
     /// The network's settings with this command's options. What is right for the pictures of the
-    /// worst cases is what the metric says; for OKS, and for all metrics, the usual PCK, by box
-    /// where the keypoints have no torso.
+    /// worst cases is what the metric says; for OKS, and for all metrics, [`PckRule::usual`].
     fn settings(&self, settings: EvalSettings) -> EvalSettings {
-        let mut rule = match self.metric {
-            Metric::Oks | Metric::All => PckRule::LSP,
-            metric => self.rule(metric, settings.input),
+        let rule = match self.metric {
+            Metric::Oks | Metric::All => PckRule::usual(&settings.keypoints),
+            metric => self.rule(metric, settings.input, &settings.keypoints),
         };
-        let has_torso = ["right_hip", "left_shoulder"]
-            .iter()
-            .all(|joint| settings.keypoints.index_of(joint).is_some());
-        if matches!(self.metric, Metric::Oks | Metric::All) && !has_torso {
-            rule = PckRule::BoxSide { threshold: 0.05 };
-        }
         EvalSettings {
             flip_test: self.flip_test,
             scales: self.scales.clone(),
@@ -296,7 +292,7 @@ impl MeasureArgs {
         self.check()?;
         let people = subject.people;
         let settings = self.settings(subject.settings);
-        let measures = self.measures(settings.input, people);
+        let measures = self.measures(settings.input, &settings.keypoints, people);
         let needs_truth = measures.oks.is_some() || self.results.is_some();
         // Before the work, so that what is wrong with a file is said at once.
         let truth = if needs_truth {
@@ -368,7 +364,7 @@ impl MeasureArgs {
         };
         let truth = truth.with_people(&people);
         let settings = self.settings(EvalSettings::for_predictions(set));
-        let measures = self.measures(settings.input, &people);
+        let measures = self.measures(settings.input, &settings.keypoints, &people);
         let measured = measure_predictions(&people, &found, &settings, &measures, &truth, whole)?;
         let model = path.display().to_string();
         self.finish(model, data, measured, Vec::new(), Vec::new())

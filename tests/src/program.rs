@@ -90,9 +90,8 @@ fn build(programs: &[Program], reason: &str) {
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);
     }
-    for program in programs {
-        cargo.args(["--package", program.name]);
-    }
+    // The whole workspace, as `cargo test` builds it: one package alone would have other features.
+    cargo.args(["--workspace", "--bins"]);
     let status = cargo.status();
     assert!(
         status.as_ref().is_ok_and(std::process::ExitStatus::success),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use hourglass::{ConvLayer, Graph, HourglassConfig, LayerWeights, NormWeights};
 use onnx_graph::write_atomically;
+use pose::KeypointSet;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +22,9 @@ const KEY: &str = "hourglass";
 pub struct CheckpointInfo {
     /// The network.
     pub network: HourglassConfig,
-    /// Keypoint set, by its name.
-    pub keypoints: String,
+    /// What the heatmaps are of: in the file the name of a built-in set, or a whole set.
+    #[serde(with = "keypoint_field")]
+    pub keypoints: KeypointSet,
     /// Network input, `[height, width]` in pixels.
     pub input: [usize; 2],
     /// Standard deviation of the target Gaussians in heatmap cells.
@@ -39,6 +41,37 @@ pub struct CheckpointInfo {
     pub best: f32,
     /// The data sets that were trained on.
     pub data: Vec<String>,
+}
+
+mod keypoint_field {
+    use pose::KeypointSet;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Field {
+        Name(String),
+        Set(KeypointSet),
+    }
+
+    pub fn serialize<S: Serializer>(set: &KeypointSet, to: S) -> Result<S::Ok, S::Error> {
+        match KeypointSet::builtin(&set.name).is_some_and(|builtin| builtin == *set) {
+            true => set.name.serialize(to),
+            false => set.serialize(to),
+        }
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<KeypointSet, D::Error> {
+        match Field::deserialize(from)? {
+            Field::Set(set) => Ok(set),
+            Field::Name(name) => KeypointSet::builtin(&name).ok_or_else(|| {
+                D::Error::custom(format!(
+                    "unknown keypoint set `{name}`; there are {}",
+                    KeypointSet::BUILTIN.join(", ")
+                ))
+            }),
+        }
+    }
 }
 
 /// Weights with their description.

@@ -187,7 +187,7 @@ mod tests {
         Checkpoint {
             info: CheckpointInfo {
                 network,
-                keypoints: keypoints.to_owned(),
+                keypoints: set,
                 input: [side, side],
                 sigma: 1.5,
                 margin: 1.25,

@@ -21,7 +21,7 @@ fn normalized(crops: &[u8]) -> Vec<f32> {
     crops.iter().map(|&v| (f32::from(v) - MEAN) / STD).collect()
 }
 
-/// What a network of this sample shape is measured with: PCK@0.2 by the torso, crops around each
+/// What a network of this sample shape is measured with: the usual PCK, crops around each
 /// person's joints, no flip test.
 pub fn eval_settings(shape: &SampleShape, keypoints: &KeypointSet) -> EvalSettings {
     EvalSettings {
@@ -36,7 +36,7 @@ pub fn eval_settings(shape: &SampleShape, keypoints: &KeypointSet) -> EvalSettin
         flip_test: false,
         scales: vec![1.0],
         min_score: 0.0,
-        rule: dataset::PckRule::LSP,
+        rule: dataset::PckRule::usual(keypoints),
     }
 }
 

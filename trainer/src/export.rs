@@ -9,7 +9,6 @@ use onnx_graph::{
     Architecture, AttributeProto, CardDecoding, CardInput, CardMetric, CardOutput, CardTraining,
     ColorOrder, DataType, GraphBuilder, InputType, Model, ModelCard, TensorLayout,
 };
-use pose::KeypointSet;
 
 use crate::checkpoint::Checkpoint;
 use crate::device::TrainDevice;
@@ -38,15 +37,9 @@ pub struct ExportNotes {
 /// height / 4, width / 4]`.
 ///
 /// # Errors
-/// When the checkpoint's keypoint set is unknown.
+/// When a node has no ONNX form.
 pub fn export(checkpoint: &Checkpoint, notes: &ExportNotes) -> Result<Model, TrainError> {
     let info = &checkpoint.info;
-    let keypoints = KeypointSet::builtin(&info.keypoints).ok_or_else(|| {
-        TrainError::Setting(format!(
-            "keypoint set `{}` of the checkpoint is unknown; there are mpii, coco, lsp, animal_pose",
-            info.keypoints
-        ))
-    })?;
     let (graph, layers) = fold(&info.network.graph(), &checkpoint.weights);
     let [height, width] = info.input;
     let mut model = onnx(&notes.name, &graph, &layers, (height, width))?;
@@ -94,7 +87,7 @@ pub fn export(checkpoint: &Checkpoint, notes: &ExportNotes) -> Result<Model, Tra
         }),
         content_hash: model.content_hash(),
     };
-    card.set_keypoints(&keypoints);
+    card.set_keypoints(&info.keypoints);
     card.store(&mut model);
     Ok(model)
 }

@@ -2,6 +2,7 @@
 
 use hourglass::{Engine, Form, HourglassConfig, random_weights};
 use onnx_graph::GraphFacts;
+use pose::KeypointSet;
 use trainer::{
     Checkpoint, CheckpointInfo, ExportNotes, LayerKind, Summary, draw_graph, export, summarize,
     summarize_onnx,
@@ -153,7 +154,7 @@ fn checkpoint(config: &HourglassConfig, side: usize) -> Checkpoint {
     Checkpoint {
         info: CheckpointInfo {
             network: config.clone(),
-            keypoints: "mpii".to_owned(),
+            keypoints: KeypointSet::mpii(),
             input: [side, side],
             sigma: 2.0,
             margin: 1.25,

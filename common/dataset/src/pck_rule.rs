@@ -1,7 +1,7 @@
 //! When a keypoint is right.
 
 use crate::person::Person;
-use pose::Rect;
+use pose::{KeypointSet, Rect};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -56,6 +56,16 @@ impl PckRule {
 
     /// PCKh@0.5 by the head's box.
     pub const MPII: PckRule = PckRule::Head { threshold: 0.5 };
+
+    /// The usual rule for these keypoints: PCK@0.2 by the torso; where they have none, 5 % of the
+    /// longer side of the person's box.
+    pub fn usual(keypoints: &KeypointSet) -> PckRule {
+        let torso = ["right_hip", "left_shoulder"];
+        match torso.iter().all(|name| keypoints.index_of(name).is_some()) {
+            true => PckRule::LSP,
+            false => PckRule::BoxSide { threshold: 0.05 },
+        }
+    }
 
     /// PCK@0.5 in heatmap cells for an input of this size.
     pub const fn cells(input: pose::Size) -> PckRule {

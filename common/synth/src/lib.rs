@@ -63,7 +63,7 @@ pub use light::Light;
 pub use moving::MovingScene;
 pub use outfit::{Cloth, HairCut, Outfit, Pattern, Wardrobe};
 pub use random::Random;
-pub use random_pose::random_pose;
+pub use random_pose::{Stances, random_pose};
 pub use rig::{Bone, BoneMotion, Drive, INFLUENCES, Rig, SkinWeights, skin};
 pub use sample::{Keypoint, Sample, Visibility};
 pub use scene::{Block, Finish, LightKind, Person, Scene, SceneOptions};

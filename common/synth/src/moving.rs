@@ -5,7 +5,7 @@ use crate::bvh::Clip;
 use crate::outfit::Outfit;
 use crate::random::Random;
 use crate::random_pose::random_pose;
-use crate::scene::{Person, Scene, SceneOptions, Surroundings, place_beside};
+use crate::scene::{Person, Scene, SceneOptions, Surroundings, place_beside, random_heading};
 use crate::segment::{Pose, SEGMENTS};
 use glam::Vec3;
 
@@ -60,9 +60,9 @@ fn between(a: &Pose, b: &Pose, share: f32) -> Pose {
 }
 
 impl<'a> Motion<'a> {
-    fn random(body: &'a dyn Body, recorded: f32, random: &mut Random) -> Motion<'a> {
+    fn random(body: &'a dyn Body, options: &SceneOptions, random: &mut Random) -> Motion<'a> {
         let clips: Vec<&Clip> = body.clips().iter().filter(|c| c.frames() > 1).collect();
-        let course = if !clips.is_empty() && random.chance(recorded) {
+        let course = if !clips.is_empty() && random.chance(options.recorded) {
             let clip = clips[random.index(clips.len())];
             let length = clip.frames() as f32 * clip.frame_seconds();
             Course::Recorded {
@@ -73,7 +73,7 @@ impl<'a> Motion<'a> {
         } else {
             let (mut poses, mut time) = (Vec::new(), 0.0);
             while time < LONGEST {
-                poses.push((time, random_pose(random)));
+                poses.push((time, random_pose(options.stances, random)));
                 time += random.range(0.5, 1.4);
             }
             Course::Poses(poses)
@@ -147,7 +147,7 @@ impl<'a> MovingScene<'a> {
         };
         let (mut people, mut motions): (Vec<Person>, Vec<Motion<'a>>) = Default::default();
         for k in 0..=others {
-            let motion = Motion::random(body, options.recorded, &mut cast.fork());
+            let motion = Motion::random(body, options, &mut cast.fork());
             let mut outfit = Outfit::random(&mut cast.fork());
             options.wardrobe.dress(&mut outfit, &mut cast.fork());
             let person = Person {
@@ -159,11 +159,7 @@ impl<'a> MovingScene<'a> {
                 } else {
                     place_beside(&people, &mut cast)
                 },
-                heading: if cast.chance(0.6) {
-                    0.7 * cast.bell()
-                } else {
-                    cast.range(-std::f32::consts::PI, std::f32::consts::PI)
-                },
+                heading: random_heading(options.turn, &mut cast),
             };
             people.push(person);
             motions.push(motion);

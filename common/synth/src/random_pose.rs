@@ -13,9 +13,32 @@ enum Stance {
     Wild,
 }
 
-/// A pose within the limits of the joints: mostly upright, arms anywhere, some low or wild ones.
-pub fn random_pose(random: &mut Random) -> Pose {
+/// What poses are drawn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stances {
+    /// Mostly upright, some low or wild ones.
+    #[default]
+    Any,
+    /// Standing and striding.
+    Upright,
+    /// Standing.
+    Standing,
+}
+
+impl Stances {
+    /// All of them.
+    pub const ALL: [(&'static str, Stances); 3] = [
+        ("any", Stances::Any),
+        ("upright", Stances::Upright),
+        ("standing", Stances::Standing),
+    ];
+}
+
+/// A pose within the limits of the joints, arms anywhere.
+pub fn random_pose(stances: Stances, random: &mut Random) -> Pose {
     let stance = match random.index(20) {
+        _ if stances == Stances::Standing => Stance::Standing,
+        14.. if stances == Stances::Upright => Stance::Striding,
         0..=8 => Stance::Standing,
         9..=13 => Stance::Striding,
         14..=16 => Stance::Low,
@@ -176,7 +199,7 @@ mod tests {
     fn knees_and_elbows_stay_within_their_limits() {
         let mut random = Random::new(3);
         for _ in 0..200 {
-            let pose = random_pose(&mut random);
+            let pose = random_pose(Stances::Any, &mut random);
             for (upper, lower, sign) in [
                 (Segment::LeftThigh, Segment::LeftShin, 1.0),
                 (Segment::RightThigh, Segment::RightShin, 1.0),

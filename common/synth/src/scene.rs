@@ -8,9 +8,10 @@ use crate::figure::{Figure, KEYPOINTS};
 use crate::light::Light;
 use crate::outfit::{Outfit, Wardrobe};
 use crate::random::Random;
-use crate::random_pose::random_pose;
+use crate::random_pose::{Stances, random_pose};
 use crate::segment::Pose;
 use glam::Vec3;
+use std::f32::consts::PI;
 
 /// A person in the scene.
 #[derive(Clone, Debug)]
@@ -109,6 +110,10 @@ pub struct SceneOptions {
     pub occluders: f32,
     /// Share of poses from recorded motions, when the body has any.
     pub recorded: f32,
+    /// What the other poses are drawn from.
+    pub stances: Stances,
+    /// How far people are turned from the camera at most, to either side, in radians.
+    pub turn: f32,
     /// The most people in a picture; there is always one.
     pub people: usize,
     /// The backgrounds to choose from; all when empty.
@@ -127,6 +132,8 @@ impl Default for SceneOptions {
             supersampling: 2,
             occluders: 0.2,
             recorded: 0.5,
+            stances: Stances::Any,
+            turn: PI,
             people: 1,
             backgrounds: Vec::new(),
             lights: Vec::new(),
@@ -140,7 +147,7 @@ impl Scene {
     pub fn random(body: &dyn Body, seed: u64, options: &SceneOptions) -> Scene {
         let mut random = Random::new(seed);
         let dressed = |random: &mut Random| {
-            let mut person = Person::random(body, options.recorded, random);
+            let mut person = Person::random(body, options, random);
             options.wardrobe.dress(&mut person.outfit, random);
             person
         };
@@ -223,12 +230,12 @@ pub(crate) fn place_beside(people: &[Person], random: &mut Random) -> Vec3 {
 
 impl Person {
     /// A person of random shape, pose and clothes at the origin.
-    pub fn random(body: &dyn Body, recorded: f32, random: &mut Random) -> Person {
+    pub fn random(body: &dyn Body, options: &SceneOptions, random: &mut Random) -> Person {
         let figure = body.figure(&mut random.fork());
         let outfit = Outfit::random(&mut random.fork());
         let clips = body.clips();
         let mut motion = random.fork();
-        let pose = if !clips.is_empty() && motion.chance(recorded) {
+        let pose = if !clips.is_empty() && motion.chance(options.recorded) {
             let pose = recorded_pose(clips, &mut motion);
             if motion.chance(0.5) {
                 pose.mirrored()
@@ -236,20 +243,14 @@ impl Person {
                 pose
             }
         } else {
-            random_pose(&mut motion)
-        };
-        // Mostly towards the camera, which looks along −z.
-        let heading = if motion.chance(0.6) {
-            0.7 * motion.bell()
-        } else {
-            motion.range(-std::f32::consts::PI, std::f32::consts::PI)
+            random_pose(options.stances, &mut motion)
         };
         Person {
             figure,
             pose,
             outfit,
             at: Vec3::ZERO,
-            heading,
+            heading: random_heading(options.turn, &mut motion),
         }
     }
 
@@ -258,6 +259,15 @@ impl Person {
         let turn = glam::Quat::from_rotation_y(self.heading);
         let posed = self.figure.posed(&self.pose);
         posed.keypoints.map(|p| turn * p + self.at)
+    }
+}
+
+/// Mostly towards the camera, which looks along −z, and at most `turn` radians away from it.
+pub(crate) fn random_heading(turn: f32, random: &mut Random) -> f32 {
+    if random.chance(0.6) {
+        (0.7 * random.bell()).clamp(-turn, turn)
+    } else {
+        random.range(-turn, turn)
     }
 }
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use dataset::{
-    CheckReport, CheckSettings, DataSet, PhotoMode, Source, Split, Target, check, read, read_names,
-};
+use dataset::{CheckReport, CheckSettings, DataSet, PhotoMode, Source, Split, Target, check, read};
 use pose::KeypointSet;
+use trainer::parse_keypoints;
 
 use super::progress::progress;
 
@@ -91,21 +90,6 @@ enum Photos {
     Copy,
     /// Links to them are made.
     Link,
-}
-
-fn parse_keypoints(text: &str) -> Result<KeypointSet, String> {
-    KeypointSet::builtin(text).map_or_else(
-        || {
-            let path = PathBuf::from(text);
-            if !path.is_file() {
-                return Err(format!(
-                    "no keypoint set and no file `{text}`; there are mpii, coco, lsp and animal_pose"
-                ));
-            }
-            read_names(&path).map_err(|error| error.to_string())
-        },
-        Ok,
-    )
 }
 
 fn parse_rename(text: &str) -> Result<(String, String), String> {

@@ -145,7 +145,7 @@ impl EvalArgs {
     fn measure_checkpoint(&self, path: &Path) -> anyhow::Result<MeasureOutcome> {
         let checkpoint = Checkpoint::load(path)?;
         let info = &checkpoint.info;
-        let keypoints = set_of_name(&info.keypoints)?;
+        let keypoints = info.keypoints.clone();
         let [height, width] = info.input;
         let shape = SampleShape {
             input: pose::Size { width, height },

@@ -100,8 +100,7 @@ pub fn run(args: PruneArgs) -> anyhow::Result<ExitCode> {
     let info = &checkpoint.info;
     // First of all, so that a wrong option is found before the work.
     let train = (!args.train.is_empty()).then(|| train_args(&args, info));
-    let keypoints = KeypointSet::builtin(&info.keypoints)
-        .ok_or_else(|| anyhow::anyhow!("unknown keypoint set `{}`", info.keypoints))?;
+    let keypoints = info.keypoints.clone();
     let threads = args
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
@@ -250,7 +249,6 @@ fn train_args(args: &PruneArgs, info: &CheckpointInfo) -> TrainArgs {
         }
     }
     for (option, value) in [
-        ("--keypoints", info.keypoints.clone()),
         ("--input", format!("{width}x{height}")),
         ("--sigma", info.sigma.to_string()),
         ("--margin", info.margin.to_string()),
@@ -260,5 +258,9 @@ fn train_args(args: &PruneArgs, info: &CheckpointInfo) -> TrainArgs {
         }
     }
     list.extend(args.train.iter().cloned());
-    Train::parse_from(list).train
+    let mut train = Train::parse_from(list).train;
+    if !given("--keypoints") {
+        train.options.data.keypoints = info.keypoints.clone();
+    }
+    train
 }

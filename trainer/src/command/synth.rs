@@ -10,7 +10,7 @@ use dataset::{Format, Target};
 use pose::Size;
 use synth::{
     BackgroundKind, Body, BuiltIn, ClipOptions, DatasetOptions, LightKind, MakeHuman, SceneOptions,
-    Wardrobe, write_dataset,
+    Stances, Wardrobe, write_dataset,
 };
 
 use super::progress::progress;
@@ -67,6 +67,13 @@ pub struct SynthArgs {
     /// Share of poses that are taken from recorded motions where the body has any, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
     recorded: f32,
+    /// Poses that are not recorded: any, upright (standing and striding) or standing.
+    #[arg(long, default_value = "any", value_parser = parse_stances)]
+    poses: Stances,
+    /// How far people turn away from the camera at most, in degrees: 180 is any way, with up to 60
+    /// the face is in view.
+    #[arg(long, value_name = "DEGREES", default_value_t = 180.0, value_parser = parse_turn)]
+    turn: f32,
     /// Backgrounds to choose from: room, land, street, paper, clutter [default: all].
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', value_parser = parse_background)]
     backgrounds: Vec<BackgroundKind>,
@@ -136,6 +143,18 @@ fn parse_wardrobe(text: &str) -> Result<Wardrobe, String> {
     choose(&Wardrobe::ALL, text)
 }
 
+fn parse_stances(text: &str) -> Result<Stances, String> {
+    choose(&Stances::ALL, text)
+}
+
+fn parse_turn(text: &str) -> Result<f32, String> {
+    let turn = text
+        .parse()
+        .ok()
+        .filter(|turn| (0.0..=180.0).contains(turn));
+    turn.ok_or_else(|| format!("expected degrees from 0 to 180, found `{text}`"))
+}
+
 /// Renders as the arguments say.
 pub fn run(args: SynthArgs) -> anyhow::Result<()> {
     let body: Box<dyn Body> = match &args.body {
@@ -161,6 +180,8 @@ pub fn run(args: SynthArgs) -> anyhow::Result<()> {
             supersampling: args.smoothness.into(),
             occluders: args.occluders,
             recorded: args.recorded,
+            stances: args.poses,
+            turn: args.turn.to_radians(),
             people: args.people.into(),
             backgrounds: args.backgrounds,
             lights: args.lights,

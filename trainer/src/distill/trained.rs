@@ -49,13 +49,7 @@ impl Trained {
     ) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path)?;
         let info = &checkpoint.info;
-        let keypoints = KeypointSet::builtin(&info.keypoints).ok_or_else(|| {
-            TrainError::Setting(format!(
-                "keypoint set `{}` of {} is unknown; there are mpii, coco, lsp, animal_pose",
-                info.keypoints,
-                path.display()
-            ))
-        })?;
+        let keypoints = info.keypoints.clone();
         // As it is exported, with normalizations folded.
         let (graph, layers) = fold(&info.network.graph(), &checkpoint.weights);
         let weights: Vec<LayerWeights> = layers

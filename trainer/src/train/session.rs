@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
         let total = steps_per_epoch * settings.epochs;
         let mut info = CheckpointInfo {
             network: network.clone(),
-            keypoints: settings.keypoints.name.clone(),
+            keypoints: settings.keypoints.clone(),
             input: [settings.shape.input.height, settings.shape.input.width],
             sigma: settings.shape.sigma,
             margin: settings.shape.margin,
