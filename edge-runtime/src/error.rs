@@ -101,3 +101,31 @@ pub enum RuntimeError {
     #[error("the network failed: {0}")]
     Predictor(String),
 }
+
+/// An error with its causes in one line, for people. Some errors repeat their cause in their own
+/// words; it is said once.
+pub fn error_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let address = ([127, 0, 0, 1], 80).into();
+        let source = std::io::Error::other("taken");
+        let error = anyhow::Error::from(RuntimeError::Serve { address, source });
+        let error = error.context("server");
+        let line = error_line(error.as_ref());
+        assert_eq!(line, "server: cannot listen at 127.0.0.1:80: taken");
+    }
+}

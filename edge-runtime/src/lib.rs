@@ -62,7 +62,7 @@ pub use bench::{BenchReport, BenchSettings, StageTimes, bench};
 pub use canvas::Canvas;
 pub use contact_sheet::{ContactSheet, SheetEntry};
 pub use draw::{Brush, DisplayBrush, SkeletonStyle, draw_skeleton, in_one_color};
-pub use error::RuntimeError;
+pub use error::{RuntimeError, error_line};
 pub use estimator::{Estimate, Estimator, EstimatorSettings, Timings};
 pub use eval::{
     CocoTruth, EvalSettings, Evaluation, HeatmapPredictor, JointOks, Measured, Measures,

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use edge_runtime::RuntimeError;
+use edge_runtime::{RuntimeError, error_line};
 
 fn main() -> ExitCode {
     // clap itself ends with code 2 on wrong usage, and 0 on --help.
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         // Whoever read our output has had enough of it.
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", error_line(error.as_ref()));
     match error.downcast_ref() {
         Some(RuntimeError::Usage(_)) => ExitCode::from(2),
         _ => ExitCode::FAILURE,

@@ -1,6 +1,7 @@
 //! Which people to train or validate on: `SOURCE[#[!]K/N][*REPEAT]`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use dataset::{Person, Source, Split};
@@ -15,6 +16,8 @@ use crate::error::TrainError;
 pub struct DataSpec {
     text: String,
     source: Source,
+    /// What follows the source in the text.
+    share: String,
     /// `(inverted, k, n)`: people whose index modulo `n` is `k`, or is not.
     part: Option<(bool, usize, usize)>,
     /// How often each person comes in one epoch.
@@ -62,6 +65,7 @@ impl FromStr for DataSpec {
         Ok(Self {
             text: text.to_owned(),
             source: rest.parse().map_err(TrainError::Dataset)?,
+            share: text[rest.len()..].to_owned(),
             part,
             repeat,
         })
@@ -72,12 +76,14 @@ impl DataSpec {
     /// The specification with the last part of its path alone, for model cards: a folder of
     /// somebody's machine is nobody else's business.
     pub fn label(&self) -> String {
-        let (kind, rest) = self.text.split_once(':').unwrap_or(("", &self.text));
-        let path = rest.split(['?', '#', '*']).next().unwrap_or_default();
-        let options = &rest[path.len()..];
-        let path = path.split(',').next().unwrap_or_default();
-        let name = path.trim_end_matches('/').rsplit('/').next();
-        format!("{kind}:{}{options}", name.unwrap_or_default())
+        let last = |path: &Path| PathBuf::from(path.file_name().unwrap_or_default());
+        let source = Source {
+            root: last(&self.source.root),
+            images: None,
+            names: self.source.names.as_deref().map(last),
+            ..self.source.clone()
+        };
+        format!("{source}{}", self.share)
     }
 
     /// The data set that the people are from.
@@ -144,6 +150,10 @@ mod tests {
             "lsp:lsp?split=train#!0/10*3"
         );
         assert_eq!(label("coco:x/people.json*2"), "coco:people.json*2");
+        assert_eq!(
+            label("csv:/a/b.csv,/c/photos?names=/d/e_classes.txt#0/2"),
+            "csv:b.csv?names=e_classes.txt#0/2"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use edge_runtime::error_line;
 
 mod command;
 
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         Command::View(args) => command::view::run(args).map(done),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", error_line(error.as_ref()));
         match error.downcast_ref() {
             Some(edge_runtime::RuntimeError::Usage(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
