@@ -28,6 +28,12 @@ const TOP: f64 = 64.0;
 /// # Errors
 /// When the picture cannot be written.
 pub fn draw_graph(summary: &Summary, output: &Path) -> Result<(), TrainError> {
+    if output.extension().is_none_or(|ending| ending != "svg") {
+        return Err(TrainError::Setting(format!(
+            "{}: the picture of a network is SVG, its file must end in .svg",
+            output.display()
+        )));
+    }
     onnx_graph::write_atomically(output, svg(summary).as_bytes()).map_err(|source| TrainError::Io {
         path: output.to_owned(),
         source,

@@ -31,7 +31,7 @@ pub struct SynthArgs {
     /// Folder to write; must not hold a data set already.
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
-    /// Format: annotations, coco, labelme, yolo, animal-pose or csv.
+    /// Format: annotations, coco, labelme, yolo, animal-pose, csv or lspet.
     #[arg(long, default_value = "annotations")]
     format: Format,
     /// Number of pictures, or of clips with --frames.
