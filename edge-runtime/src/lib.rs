@@ -13,6 +13,7 @@
 //!   are; [`BarChart`], [`worst_cases`], [`ContactSheet`]: a look at them. [`MeasureArgs`] are the
 //!   options of commands that do so.
 //! - `Server` (feature `serve`): poses over HTTP.
+//! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -55,6 +56,7 @@ mod preprocess;
 mod serve;
 mod source;
 mod spec;
+mod stream;
 mod window;
 
 pub use bar_chart::{Bar, BarChart, BarPanel};
@@ -84,4 +86,5 @@ pub use source::{
     MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
 };
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
+pub use stream::{Frame, FrameSource, PoseFinder, StreamInfo, TrackedPose};
 pub use window::{Window, WindowKey};
