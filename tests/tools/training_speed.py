@@ -4,9 +4,9 @@
     python tests/tools/training_speed.py --network tiny --side 128 --batch 32
 
 Every round times some steps of ours and then some of PyTorch's (forward, backward, Adam) on the
-same network: bf16 autocast, channels-last, eager. The network is interpreted from the graph that
-our example writes. What counts is the ratio round by round, so that a machine whose speed drifts,
-or on which something else runs, does little harm.
+same network: bf16 autocast, channels-last, eager. What counts is the
+ratio round by round, so that a machine whose speed drifts, or on which something else runs, does
+little harm.
 """
 
 import argparse
@@ -41,71 +41,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from torch import nn  # noqa: E402
+
+from twin import Twin  # noqa: E402
 
 
-def same_padding(kernel, stride):
-    """Rows before and after for an even size; the odd one goes after."""
-    total = kernel - stride
-    return total // 2, total - total // 2
-
-
-class Layer(nn.Module):
-    def __init__(self, layer):
-        super().__init__()
-        before, after = same_padding(layer["kernel"], layer["stride"])
-        self.pad = None if before == after else (before, after, before, after)
-        self.conv = nn.Conv2d(
-            layer["inputs"],
-            layer["outputs"],
-            layer["kernel"],
-            layer["stride"],
-            padding=before if before == after else 0,
-            groups=layer["inputs"] if layer["depthwise"] else 1,
-            bias=layer["bias"],
-        )
-        self.norm = nn.BatchNorm2d(layer["outputs"], eps=1e-3, momentum=0.05) if layer["norm"] else None
-        self.relu = layer["relu"]
-
-    def forward(self, x):
-        x = self.conv(x if self.pad is None else F.pad(x, self.pad))
-        x = x if self.norm is None else self.norm(x)
-        return F.relu(x, inplace=True) if self.relu else x
-
-
-class Network(nn.Module):
-    def __init__(self, graph):
-        super().__init__()
-        self.layers = nn.ModuleList(Layer(layer) for layer in graph["layers"])
-        self.nodes = [(node, {}) if isinstance(node, str) else next(iter(node.items())) for node in graph["nodes"]]
-        self.outputs = graph["outputs"]
-
-    def forward(self, picture):
-        values = []
-        for kind, fields in self.nodes:
-            if kind == "Input":
-                value = picture
-            elif kind == "Conv":
-                value = self.layers[fields["layer"]](values[fields["input"]])
-            elif kind == "Add":
-                value = values[fields["a"]] + values[fields["b"]]
-            elif kind == "MaxPool":
-                value = F.max_pool2d(values[fields["input"]], 2)
-            elif kind == "UpsampleAdd":
-                value = values[fields["high"]] + F.interpolate(values[fields["low"]], scale_factor=2, mode="nearest")
-            else:
-                sys.exit(f"unknown node {kind}")
-            values.append(value)
-        return [values[output] for output in self.outputs]
+NETWORKS = {"tiny": {"channels": 128, "mobile": True}, "mobile": {"mobile": True}, "full": {}}
 
 
 class Theirs:
     def __init__(self):
         torch.set_num_threads(args.threads)
         torch.manual_seed(1)
-        graph = json.loads(subprocess.run([args.example, "graph", args.network], check=True, capture_output=True).stdout)
-        self.network = Network(graph).to(memory_format=torch.channels_last)
+        self.network = Twin(**NETWORKS[args.network]).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, foreach=True)
         shape = (args.batch, 3, args.side, args.side)
         self.pictures = torch.randn(shape).contiguous(memory_format=torch.channels_last)

@@ -33,19 +33,20 @@ class Layer(nn.Module):
 
     def __init__(self, inputs, outputs, kernel, stride=1, groups=1, bias=True, norm=False, relu=False):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=bias)
+        total = kernel - stride if stride > 1 else kernel - 1
+        before, after = total // 2, total - total // 2
+        self.pad = (before, after, before, after) if before != after else None
+        inside = 0 if self.pad else before
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, inside, groups=groups, bias=bias)
         if norm:
             self.norm = nn.BatchNorm2d(outputs, eps=EPSILON, momentum=0.05)
         self.relu = relu
-        self.kernel, self.stride = kernel, stride
 
     def forward(self, x):
-        total = self.kernel - self.stride if self.stride > 1 else self.kernel - 1
-        before, after = total // 2, total - total // 2
-        x = self.conv(F.pad(x, (before, after, before, after)))
+        x = self.conv(F.pad(x, self.pad) if self.pad else x)
         if hasattr(self, "norm"):
             x = self.norm(x)
-        return torch.relu(x) if self.relu else x
+        return F.relu(x, inplace=True) if self.relu else x
 
 
 class Twin(nn.Module):

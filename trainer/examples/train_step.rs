@@ -1,7 +1,7 @@
 //! Times whole training steps, optimizer included:
 //! `cargo run --release --example train_step -- tiny 128 32 2 10 cpu bf16` (network, side of the
 //! picture, batch size, threads, steps, device, format of maps) prints one line of JSON with
-//! samples/s by the median step. `train_step graph tiny` writes the network for another program.
+//! samples/s by the median step.
 //!
 //! burn's own CPU backend, device `flex`, takes its threads from `RAYON_NUM_THREADS`.
 
@@ -22,11 +22,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             "unknown network `{name}`; expected tiny, mobile or full"
         )),
     };
-    if text(0, "tiny") == "graph" {
-        let graph = network(text(1, "tiny"))?.graph();
-        println!("{}", serde_json::to_string(&graph)?);
-        return Ok(());
-    }
     let graph = network(text(0, "tiny"))?.graph();
     let (side, pictures): (usize, usize) = (text(1, "128").parse()?, text(2, "32").parse()?);
     let (threads, steps): (usize, usize) = (text(3, "2").parse()?, text(4, "10").parse()?);

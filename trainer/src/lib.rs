@@ -67,8 +67,8 @@ pub use keypoint_weights::KeypointWeights;
 pub use network::Network;
 pub use optimizer::{OptimizerKind, OptimizerSettings};
 pub use options::{
-    AugmentationOptions, CourseOptions, DataOptions, MachineOptions, NetworkOptions, RunOptions,
-    TrainOptions, parse_keypoints, parse_size,
+    AugmentationOptions, CourseOptions, DataOptions, FamilyOptions, MachineOptions, NetworkOptions,
+    RunOptions, TrainOptions, parse_keypoints, parse_size,
 };
 pub use photos::Photos;
 pub use plot::{PlotOptions, plot};

@@ -22,7 +22,7 @@ pub use augmentation::AugmentationOptions;
 pub use course::CourseOptions;
 pub use data::{DataOptions, parse_keypoints};
 pub use machine::MachineOptions;
-pub use network::{NetworkOptions, parse_size};
+pub use network::{FamilyOptions, NetworkOptions, parse_size};
 pub use run::RunOptions;
 
 /// Every option of a training.
@@ -63,7 +63,7 @@ impl TrainOptions {
             machine,
         } = self;
         Ok(TrainSettings {
-            network: network.config(data.keypoints.len()),
+            network: network.family.config(data.keypoints.len()),
             shape: network.shape(),
             augmentation: augmentation.augmentation(&data.keypoints),
             keypoints: data.keypoints,

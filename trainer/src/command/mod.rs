@@ -6,7 +6,6 @@ pub mod distill;
 pub mod eval;
 pub mod export;
 pub mod grow;
-pub mod network;
 pub mod plot;
 mod progress;
 pub mod prune;

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pose::Size;
-use trainer::{Axis, PlotOptions, draw_graph, parse_size, plot};
+use trainer::{Axis, FamilyOptions, PlotOptions, draw_graph, parse_size, plot};
 
-use super::network::NetworkArgs;
 use super::summary::summary;
 
 /// Draw the accuracy, loss and learning-rate curves of one or several trainings, or the
@@ -54,7 +53,7 @@ pub struct PlotArgs {
     #[arg(requires = "graph")]
     model: Option<PathBuf>,
     #[command(flatten)]
-    network: NetworkArgs,
+    network: FamilyOptions,
     /// Number of heatmaps of a network that the options name.
     #[arg(long, default_value_t = 16)]
     keypoints: usize,

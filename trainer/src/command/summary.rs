@@ -6,9 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use onnx_graph::Model;
 use pose::Size;
-use trainer::{Checkpoint, Summary, summarize, summarize_onnx};
-
-use super::network::NetworkArgs;
+use trainer::{Checkpoint, FamilyOptions, Summary, summarize, summarize_onnx};
 
 /// List the layers of a network with shapes, parameters, multiply-adds and receptive fields.
 #[derive(Args)]
@@ -21,7 +19,7 @@ pub struct SummaryArgs {
     /// Checkpoint or ONNX file; without, the network that the options name.
     file: Option<PathBuf>,
     #[command(flatten)]
-    network: NetworkArgs,
+    network: FamilyOptions,
     /// Number of heatmaps of a network that the options name.
     #[arg(long, default_value_t = 16)]
     keypoints: usize,
@@ -55,7 +53,7 @@ pub fn run(args: SummaryArgs) -> anyhow::Result<()> {
 /// A file that cannot be read, or a picture size that is no multiple of 32.
 pub fn summary(
     file: Option<&Path>,
-    network: &NetworkArgs,
+    network: &FamilyOptions,
     keypoints: usize,
     input: Option<Size>,
 ) -> anyhow::Result<Summary> {
@@ -77,7 +75,9 @@ pub fn summary(
                 width: 256,
                 height: 256,
             };
-            (network.config(keypoints)?, own)
+            let network = network.config(keypoints);
+            network.check()?;
+            (network, own)
         }
     };
     let Size { width, height } = input.unwrap_or(own);

@@ -8,10 +8,10 @@ use pose::Size;
 
 use crate::sample::SampleShape;
 
-/// What is trained.
+/// A member of the family.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network")]
-pub struct NetworkOptions {
+pub struct FamilyOptions {
     /// Number of hourglasses.
     #[arg(long, default_value_t = 2)]
     pub stacks: usize,
@@ -31,29 +31,12 @@ pub struct NetworkOptions {
     /// End the residual blocks in ReLU, as the earlier projects do.
     #[arg(long)]
     pub residual_relu: bool,
-    /// Train every parameter of the earlier projects' form, also those that folding removes.
+    /// Every parameter of the earlier projects' form, also those that folding removes.
     #[arg(long)]
     pub classic: bool,
-    /// Network input, WIDTHxHEIGHT, multiples of 32.
-    #[arg(long, default_value = "192x192", value_name = "WxH", value_parser = parse_size)]
-    pub input: Size,
-    /// Standard deviation of the target Gaussians in heatmap cells.
-    #[arg(long, default_value_t = 1.5)]
-    pub sigma: f32,
-    /// Crop side over the longer side of the person's box.
-    #[arg(long, default_value_t = 1.25)]
-    pub margin: f32,
-    /// Weights to start from: a checkpoint of this trainer, which says itself what network it is
-    /// of, or a safetensors file or PyTorch state_dict of another program, see docs/weights.md.
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    pub weights: Option<PathBuf>,
-    /// Of the weights take what fits the network of these options by name and shape; the rest
-    /// starts at random.
-    #[arg(long, requires = "weights")]
-    pub partial: bool,
 }
 
-impl NetworkOptions {
+impl FamilyOptions {
     /// The network with so many heatmaps.
     pub fn config(&self, keypoints: usize) -> HourglassConfig {
         let network = HourglassConfig {
@@ -77,7 +60,35 @@ impl NetworkOptions {
             _ => network,
         }
     }
+}
 
+/// What is trained.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkOptions {
+    /// The member of the family.
+    #[command(flatten)]
+    pub family: FamilyOptions,
+    /// Network input, WIDTHxHEIGHT, multiples of 32.
+    #[arg(long, default_value = "192x192", value_name = "WxH", value_parser = parse_size)]
+    pub input: Size,
+    /// Standard deviation of the target Gaussians in heatmap cells.
+    #[arg(long, default_value_t = 1.5)]
+    pub sigma: f32,
+    /// Crop side over the longer side of the person's box.
+    #[arg(long, default_value_t = 1.25)]
+    pub margin: f32,
+    /// Weights to start from: a checkpoint of this trainer, which says itself what network it is
+    /// of, or a safetensors file or PyTorch state_dict of another program, see docs/weights.md.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub weights: Option<PathBuf>,
+    /// Of the weights take what fits the network of these options by name and shape; the rest
+    /// starts at random.
+    #[arg(long, requires = "weights")]
+    pub partial: bool,
+}
+
+impl NetworkOptions {
     /// The samples that it takes.
     pub fn shape(&self) -> SampleShape {
         SampleShape {
