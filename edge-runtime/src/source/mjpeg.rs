@@ -8,6 +8,8 @@ use super::jpeg::{JPEG_START, JpegStep, JpegWalk, decode_jpeg, find_start};
 use crate::error::RuntimeError;
 use crate::stream::{Frame, FrameSource, StreamInfo};
 
+/// How often in a row to look for a frame inside a broken one: garbage must not cost its square.
+const SECOND_LOOKS: u32 = 16;
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 16;
 
@@ -17,6 +19,8 @@ pub(super) struct MjpegSource {
     info: StreamInfo,
     clock: FileClock,
     bytes: Vec<u8>,
+    /// How often in a row a frame was looked for inside a broken one.
+    second_looks: u32,
     broken: u64,
     good: u64,
     last_fault: String,
@@ -35,6 +39,7 @@ impl MjpegSource {
             clock: FileClock::new(rate),
             input,
             bytes: Vec::new(),
+            second_looks: 0,
             broken: 0,
             good: 0,
             last_fault: String::new(),
@@ -78,6 +83,19 @@ impl MjpegSource {
         let rest = self.bytes.split_off(end);
         Ok(Some(std::mem::replace(&mut self.bytes, rest)))
     }
+
+    /// A frame that is cut off within a segment swallows the start of the next one: gives back what
+    /// stands from there on.
+    fn look_again(&mut self, broken: &[u8]) {
+        let inside = broken.get(JPEG_START.len()..).unwrap_or_default();
+        let Some(at) = find_start(inside).filter(|_| self.second_looks < SECOND_LOOKS) else {
+            return;
+        };
+        self.second_looks += 1;
+        let mut bytes = inside[at..].to_vec();
+        bytes.append(&mut self.bytes);
+        self.bytes = bytes;
+    }
 }
 
 impl FrameSource for MjpegSource {
@@ -91,12 +109,14 @@ impl FrameSource for MjpegSource {
             match decode_jpeg(&jpeg) {
                 Ok(picture) => {
                     self.good += 1;
+                    self.second_looks = 0;
                     return Ok(Some(self.clock.frame(picture, taken)));
                 }
                 Err(fault) => {
                     self.last_fault = format!("frame {}: {fault}", self.clock.number());
                     self.broken += 1;
                     self.clock.skip();
+                    self.look_again(&jpeg);
                 }
             }
         }
