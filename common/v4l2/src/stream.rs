@@ -190,7 +190,7 @@ impl Mapping {
                 libc::PROT_READ,
                 libc::MAP_SHARED,
                 device.raw_fd(),
-                libc::off_t::try_from(offset).map_err(io::Error::other)?,
+                offset as libc::off_t,
             )
         };
         if start == libc::MAP_FAILED {
