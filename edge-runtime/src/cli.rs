@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod cameras;
 mod eval;
 mod inspect;
 mod model_args;
@@ -27,6 +28,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what is in a model file: card, shapes, parameters, multiplications
     Inspect(inspect::InspectArgs),
+    /// List the cameras with their formats, sizes and rates
+    Cameras(cameras::CamerasArgs),
     /// Measure how long preprocessing, inference and decoding take
     Bench(bench::BenchArgs),
     /// Measure how many keypoints a model gets right on annotated photos
@@ -43,6 +46,7 @@ impl Cli {
             Command::Run(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
             Command::Bench(args) => args.execute(),
+            Command::Cameras(args) => args.execute(),
             Command::Eval(args) => args.execute(),
             #[cfg(feature = "serve")]
             Command::Serve(args) => args.execute(),

@@ -71,6 +71,14 @@ pub enum RuntimeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A video, stream or camera that gives no frames, or no more.
+    #[error("{name}: {reason}")]
+    Source {
+        /// The file, address or camera.
+        name: String,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
     /// An address that cannot be listened at.
     #[error("cannot listen at {address}: {source}")]
     Serve {

@@ -14,6 +14,8 @@
 //!   options of commands that do so.
 //! - `Server` (feature `serve`): poses over HTTP.
 //! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
+//! - [`open_source`], [`open_camera`]: frames from photos, videos, pipes and cameras, as
+//!   [`SourceOptions`] say; [`list_cameras`].
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -83,7 +85,10 @@ pub use preprocess::{InputImage, Preprocessor};
 #[cfg(feature = "serve")]
 pub use serve::{ServeSettings, Server, ServerStop};
 pub use source::{
-    MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
+    CameraFormat, CameraInfo, CameraRates, CameraSize, ColorRange, FrameFormat, MAX_PIXELS,
+    Notices, PHOTO_ENDINGS, PhotoSequence, PixelFormat, SizeRange, SourceOptions, StopFlag,
+    decode_photo, decode_photo_within, find_photos, list_cameras, load_photo, open_camera,
+    open_source,
 };
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
 pub use stream::{Frame, FrameSource, PoseFinder, StreamInfo, TrackedPose};

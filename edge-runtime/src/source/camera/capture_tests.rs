@@ -1,0 +1,428 @@
+//! A made-up camera with every fault.
+
+use super::*;
+use crate::source::camera::{CameraFormat, CameraRates, CameraSize};
+use crate::source::jpeg::tests::{numbered, without_tables};
+use crate::source::options::{Notices, StopFlag};
+use crate::source::pixel_format::PixelFormat;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// A camera with these formats.
+pub fn camera(formats: Vec<CameraFormat>) -> CameraInfo {
+    CameraInfo {
+        index: 0,
+        path: "/dev/video0".into(),
+        name: "Test Camera".into(),
+        driver: "test".into(),
+        bus: "port 1".into(),
+        formats,
+        problem: None,
+    }
+}
+
+/// A format with these sizes: width, height, rate.
+pub fn format(
+    fourcc: &str,
+    format: Option<FrameFormat>,
+    sizes: &[(u32, u32, f64)],
+) -> CameraFormat {
+    let sizes = sizes.iter().map(|&(width, height, rate)| CameraSize {
+        width,
+        height,
+        rates: CameraRates::Some(vec![rate]),
+    });
+    CameraFormat {
+        fourcc: fourcc.into(),
+        description: String::new(),
+        name: None,
+        format,
+        sizes: sizes.collect(),
+        range: None,
+    }
+}
+
+/// What the camera does next.
+#[derive(Clone)]
+enum Act {
+    /// A frame is there: its bytes, the driver's count, its age in ms.
+    Frame(Vec<u8>, u32, u64),
+    /// The same, but the driver marks it.
+    Damaged,
+    /// Nothing for this time.
+    Nothing,
+    /// The frames before this one are there at once; from here on, wait anew.
+    Gap,
+    /// The device fails with this number.
+    Fail(i32),
+}
+
+#[derive(Default)]
+struct Stage {
+    acts: VecDeque<Act>,
+    /// Whether the camera is plugged in, and where; each look takes one, the last one stays.
+    plugged: VecDeque<Option<u32>>,
+    granted_rate: Option<Result<f64, String>>,
+    starts: Vec<(u32, Choice)>,
+    start_error: Option<i32>,
+}
+
+#[derive(Clone, Default)]
+struct FakeBus(Arc<Mutex<Stage>>);
+
+impl CameraBus for FakeBus {
+    fn cameras(&self) -> Vec<CameraInfo> {
+        let mut stage = self.0.lock().unwrap();
+        let now = match stage.plugged.len() {
+            0 => Some(0),
+            1 => stage.plugged[0],
+            _ => stage.plugged.pop_front().unwrap(),
+        };
+        now.into_iter()
+            .map(|index| CameraInfo {
+                index,
+                path: format!("/dev/video{index}").into(),
+                ..camera(vec![
+                    format(
+                        "YUYV",
+                        Some(FrameFormat::Raw(PixelFormat::Yuyv)),
+                        &[(32, 24, 30.0)],
+                    ),
+                    format("MJPG", Some(FrameFormat::Mjpeg), &[(64, 48, 30.0)]),
+                ])
+            })
+            .collect()
+    }
+
+    fn start(
+        &self,
+        camera: &CameraInfo,
+        choice: &Choice,
+    ) -> io::Result<(Box<dyn CaptureDevice>, Granted)> {
+        let mut stage = self.0.lock().unwrap();
+        if let Some(error) = stage.start_error {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        stage.starts.push((camera.index, choice.clone()));
+        let (rate, rate_error) = match stage.granted_rate.clone() {
+            None => (Some(choice.rate), None),
+            Some(Ok(rate)) => (Some(rate), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        let granted = Granted {
+            format: choice.format,
+            size: choice.size,
+            stride: 0,
+            full_range: false,
+            rate,
+            rate_error,
+        };
+        Ok((Box::new(self.clone()), granted))
+    }
+}
+
+impl CaptureDevice for FakeBus {
+    fn wait(&mut self, limit: Duration) -> io::Result<bool> {
+        let mut stage = self.0.lock().unwrap();
+        while matches!(stage.acts.front(), Some(Act::Gap)) {
+            stage.acts.pop_front();
+        }
+        match stage.acts.front() {
+            Some(Act::Fail(error)) => {
+                let error = *error;
+                stage.acts.pop_front();
+                Err(io::Error::from_raw_os_error(error))
+            }
+            Some(Act::Nothing) | None => {
+                stage.acts.pop_front();
+                drop(stage);
+                thread::sleep(limit);
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn take(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Captured>> {
+        let mut stage = self.0.lock().unwrap();
+        bytes.clear();
+        let captured = |sequence, age: u64, damaged| Captured {
+            damaged,
+            sequence,
+            age: Some(Duration::from_millis(age)),
+        };
+        match stage.acts.front().cloned() {
+            Some(Act::Frame(content, sequence, age)) => {
+                stage.acts.pop_front();
+                bytes.extend(content);
+                Ok(Some(captured(sequence, age, false)))
+            }
+            Some(Act::Damaged) => {
+                stage.acts.pop_front();
+                bytes.extend([1; 9]);
+                Ok(Some(captured(0, 0, true)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A camera that does this, and what it says.
+struct Scene {
+    bus: FakeBus,
+    options: SourceOptions,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+fn scene(acts: Vec<Act>) -> Scene {
+    let bus = FakeBus::default();
+    bus.0.lock().unwrap().acts = acts.into();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&heard);
+    let options = SourceOptions {
+        format: FrameFormat::Mjpeg,
+        notices: Notices::new(move |notice| ear.lock().unwrap().push(notice.to_string())),
+        ..SourceOptions::default()
+    };
+    Scene {
+        bus,
+        options,
+        heard,
+    }
+}
+
+impl Scene {
+    fn open(&self, name: &str) -> Result<CameraSource, RuntimeError> {
+        let patience = Patience {
+            frame: Duration::from_millis(60),
+            retry: Duration::from_millis(2),
+            slice: Duration::from_millis(10),
+        };
+        CameraSource::open(Box::new(self.bus.clone()), name, &self.options, patience)
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    fn starts(&self) -> Vec<u32> {
+        let stage = self.bus.0.lock().unwrap();
+        stage.starts.iter().map(|(index, _)| *index).collect()
+    }
+}
+
+/// A good frame.
+fn good(number: u32) -> Act {
+    Act::Frame(numbered(number, 64, 48).1, number, 0)
+}
+
+#[test]
+fn the_newest_frame_wins_and_the_others_are_counted_in_its_number() {
+    let scene = scene(vec![
+        good(3),
+        Act::Gap,
+        good(4),
+        good(5),
+        good(6),
+        Act::Gap,
+        good(9),
+    ]);
+    let mut camera = scene.open("0").unwrap();
+    let numbers: Vec<u64> = (0..3)
+        .map(|_| camera.next_frame().unwrap().unwrap().number)
+        .collect();
+    assert_eq!(numbers, [0, 3, 6]);
+    assert_eq!(camera.broken_frames(), 0);
+    let info = camera.info();
+    assert_eq!(
+        (info.name.as_str(), info.size, info.rate, info.live),
+        ("Test Camera", Some(Size::new(64, 48)), Some(30.0), true)
+    );
+    assert!(scene.heard().is_empty(), "{:?}", scene.heard());
+}
+
+#[test]
+fn a_frames_age_is_in_its_time_and_an_old_one_is_passed_over_once() {
+    let bytes = numbered(0, 64, 48).1;
+    let frame = |sequence, age| Act::Frame(bytes.clone(), sequence, age);
+    let mut acts = vec![frame(0, 40), Act::Gap, frame(1, 900), Act::Gap, frame(2, 5)];
+    acts.extend([Act::Gap, frame(3, 800), Act::Gap, frame(4, 700)]);
+    let scene = scene(acts);
+    let mut camera = scene.open("0").unwrap();
+    let first = camera.next_frame().unwrap().unwrap();
+    assert!(first.taken.elapsed() >= Duration::from_millis(40));
+    assert_eq!(first.time, Duration::ZERO);
+    let second = camera.next_frame().unwrap().unwrap();
+    assert_eq!(second.number, 2);
+    assert_eq!(second.time, second.taken - first.taken);
+    // A camera that is always late still gives frames.
+    assert_eq!(camera.next_frame().unwrap().unwrap().number, 4);
+}
+
+#[test]
+fn empty_damaged_and_garbage_frames_are_counted_and_passed_over() {
+    let (_, jpeg) = numbered(7, 64, 48);
+    let garbage = (0..5000u32).map(|i| (i * 7919 % 251) as u8).collect();
+    let mut acts = vec![
+        Act::Frame(Vec::new(), 0, 0),
+        Act::Gap,
+        Act::Damaged,
+        Act::Gap,
+    ];
+    acts.extend([Act::Frame(garbage, 2, 0), Act::Gap]);
+    acts.extend([Act::Frame(jpeg[..jpeg.len() / 2].to_vec(), 3, 0), Act::Gap]);
+    // Without tables, and with a stale tail behind it.
+    acts.push(Act::Frame(
+        [without_tables(&jpeg), vec![0x55; 900]].concat(),
+        4,
+        0,
+    ));
+    let scene = scene(acts);
+    let mut camera = scene.open("Test").unwrap();
+    let frame = camera.next_frame().unwrap().unwrap();
+    assert_eq!(frame.picture, decode_jpeg(&jpeg).unwrap());
+    assert_eq!(camera.broken_frames(), 4);
+}
+
+#[test]
+fn an_unplugged_camera_comes_back_with_another_number() {
+    let scene = scene(vec![
+        good(0),
+        Act::Gap,
+        Act::Fail(ENODEV),
+        good(0),
+        Act::Gap,
+        good(1),
+    ]);
+    let mut camera = scene.open("/dev/video0").unwrap();
+    let first = camera.next_frame().unwrap().unwrap();
+    scene.bus.0.lock().unwrap().plugged = [None, None, Some(2)].into();
+    let second = camera.next_frame().unwrap().unwrap();
+    let third = camera.next_frame().unwrap().unwrap();
+    assert_eq!([first.number, second.number, third.number], [0, 1, 2]);
+    assert!(second.time >= Duration::from_millis(6));
+    assert_eq!(scene.starts(), [0, 2]);
+    assert_eq!(
+        scene.heard(),
+        [
+            "Test Camera: unplugged; waiting for the camera",
+            "Test Camera: the camera is back"
+        ]
+    );
+}
+
+#[test]
+fn a_stalled_camera_is_started_anew() {
+    let mut acts = vec![good(0), Act::Gap];
+    acts.extend(vec![Act::Nothing; 7]);
+    acts.push(good(0));
+    let scene = scene(acts);
+    let mut camera = scene.open("0").unwrap();
+    camera.next_frame().unwrap().unwrap();
+    assert_eq!(camera.next_frame().unwrap().unwrap().number, 1);
+    assert_eq!(scene.starts(), [0, 0]);
+    assert!(
+        scene.heard()[0].contains("no frame in 0 s"),
+        "{:?}",
+        scene.heard()
+    );
+}
+
+#[test]
+fn a_camera_that_never_gives_a_frame_is_an_error() {
+    let error = scene(vec![]).open("0").unwrap().next_frame().unwrap_err();
+    assert_eq!(error.to_string(), "Test Camera: no frame in 0 s");
+    let mut broken = Vec::new();
+    for _ in 0..6 {
+        broken.extend([Act::Frame(vec![1, 2, 3], 0, 0), Act::Gap]);
+    }
+    let error = scene(broken).open("0").unwrap().next_frame().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("6 broken ones so far: no JPEG starts"),
+        "{error}"
+    );
+    let gone = scene(vec![Act::Fail(ENODEV)]);
+    let error = gone.open("0").unwrap().next_frame().unwrap_err();
+    assert_eq!(error.to_string(), "Test Camera: unplugged");
+}
+
+#[test]
+fn stopping_ends_every_wait() {
+    let mut scene = scene(vec![good(0), Act::Fail(ENODEV)]);
+    let stop = StopFlag::default();
+    scene.options.stop = stop.clone();
+    let mut camera = scene.open("0").unwrap();
+    camera.next_frame().unwrap().unwrap();
+    scene.bus.0.lock().unwrap().plugged = [None].into();
+    let stopping = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(30));
+        stop.stop();
+    });
+    assert!(camera.next_frame().unwrap().is_none());
+    assert!(camera.next_frame().unwrap().is_none());
+    stopping.join().unwrap();
+}
+
+#[test]
+fn a_refused_rate_and_size_are_notes() {
+    let mut scene = scene(vec![good(0)]);
+    scene.options.rate = Some(60.0);
+    scene.options.size = Some(Size::new(640, 480));
+    scene.bus.0.lock().unwrap().granted_rate = Some(Err("not supported".into()));
+    scene.open("0").unwrap().next_frame().unwrap().unwrap();
+    scene.bus.0.lock().unwrap().granted_rate = Some(Ok(15.0));
+    scene.open("0").unwrap();
+    let heard = scene.heard();
+    assert!(heard[0].contains("64x48 instead of 640x480"), "{heard:?}");
+    assert!(
+        heard[1].ends_with("60 frames a second cannot be set: not supported"),
+        "{heard:?}"
+    );
+    assert!(
+        heard[3].ends_with("15.0 instead of 60 frames a second"),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn raw_frames_are_converted_and_short_ones_counted() {
+    let whole = [235u8, 128].repeat(32 * 24);
+    let mut scene = scene(vec![
+        Act::Frame(whole[..100].to_vec(), 0, 0),
+        Act::Gap,
+        Act::Frame(whole, 1, 0),
+    ]);
+    scene.options.format = FrameFormat::Auto;
+    scene.options.size = Some(Size::new(32, 24));
+    let mut camera = scene.open("0").unwrap();
+    let frame = camera.next_frame().unwrap().unwrap();
+    assert!(frame.picture.iter().all(|b| *b == 255));
+    assert_eq!(
+        (camera.broken_frames(), frame.size()),
+        (1, Size::new(32, 24))
+    );
+}
+
+#[test]
+fn errors_name_the_camera_and_what_to_do() {
+    let error = |scene: &Scene, name: &str| match scene.open(name) {
+        Ok(_) => panic!("opened"),
+        Err(e) => e.to_string(),
+    };
+    let scene = scene(vec![]);
+    assert_eq!(
+        error(&scene, "7"),
+        "camera 7: no such camera; there are 0 (Test Camera)"
+    );
+    scene.bus.0.lock().unwrap().start_error = Some(EBUSY);
+    assert_eq!(
+        error(&scene, "0"),
+        "Test Camera: another program uses the camera"
+    );
+    scene.bus.0.lock().unwrap().start_error = Some(ENOSPC);
+    assert!(error(&scene, "0").contains("USB bus has no room"));
+    scene.bus.0.lock().unwrap().plugged = [None].into();
+    assert!(error(&scene, "0").contains("no camera is plugged in"));
+}
