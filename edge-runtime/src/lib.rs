@@ -14,6 +14,8 @@
 //!   options of commands that do so.
 //! - `Server` (feature `serve`): poses over HTTP.
 //! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
+//! - [`Follower`]: the pose finder that follows people; [`BoxSource`] says where they are, from a
+//!   file ([`load_boxes`]) or a [`Detector`].
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -45,6 +47,7 @@ mod draw;
 mod error;
 mod estimator;
 mod eval;
+mod follow;
 mod inspect;
 mod keypoint_choice;
 mod measure_args;
@@ -70,6 +73,10 @@ pub use eval::{
     CocoTruth, EvalSettings, Evaluation, HeatmapPredictor, JointOks, Measured, Measures,
     ModelPredictor, OksReport, WorstCase, chart_of, count, draw_case, evaluate, found_poses,
     match_predictions, measure, measure_predictions, predictor_from_fn, worst_cases,
+};
+pub use follow::{
+    BoxFile, BoxSource, Detector, DetectorSettings, FollowSettings, Follower, Looker, PersonBox,
+    YoloForm, load_boxes, non_maximum_suppression,
 };
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use keypoint_choice::KeypointChoice;
