@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod compare;
 mod eval;
 mod inspect;
 mod model_args;
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure how many keypoints a model gets right on annotated photos
     Eval(eval::EvalArgs),
+    /// Compare a pose with a reference: score, what to change, angles of the joints
+    Compare(compare::CompareArgs),
     /// Answer photos with poses over HTTP
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
@@ -44,6 +47,7 @@ impl Cli {
             Command::Inspect(args) => args.execute(),
             Command::Bench(args) => args.execute(),
             Command::Eval(args) => args.execute(),
+            Command::Compare(args) => args.execute(),
             #[cfg(feature = "serve")]
             Command::Serve(args) => args.execute(),
         }

@@ -24,6 +24,8 @@ use search::SearchPlan;
 
 /// A first look that is at least this sure is worth a closer one.
 const WORTH_A_LOOK: f32 = 0.22;
+/// After so many closer looks the search goes on elsewhere.
+const MOST_CLOSER: usize = 2;
 /// A detector's box leaves some room around the joints already.
 const BOX_MARGIN: f32 = 1.1;
 /// Boxes that share this much with somebody are of that person.
@@ -121,8 +123,8 @@ pub struct Follower {
     tracker: Tracker,
     boxes: Option<Box<dyn BoxSource>>,
     plan: SearchPlan,
-    /// Closer looks that did not fit into the last frame.
-    waiting: VecDeque<Crop>,
+    /// Closer looks that did not fit into the last frame, and how many looks were before.
+    waiting: VecDeque<(Crop, usize)>,
     frame_size: Option<Size>,
     frames: u64,
     looks: usize,
@@ -270,14 +272,14 @@ impl Follower {
         })
     }
 
-    /// Whether somebody is wanted in this frame besides those who are followed.
+    /// Whether somebody is wanted in this frame besides those who are seen.
     fn is_searching(&self) -> bool {
         let followed = self.tracker.people().count();
-        let all_seen = self.tracker.people().all(|t| t.presence == Presence::Found);
-        if followed == 0 || !self.waiting.is_empty() {
-            return followed < self.settings.people || !all_seen;
-        }
         let missing = followed < self.settings.people;
+        let unseen = self.tracker.people().any(|t| t.presence != Presence::Found);
+        if followed == 0 || unseen || !self.waiting.is_empty() {
+            return missing || unseen;
+        }
         missing
             && self
                 .frames
@@ -290,33 +292,28 @@ impl Follower {
         picture: &RgbView<'_>,
         known: &[Sighting],
     ) -> Result<Vec<Sighting>, RuntimeError> {
+        let enough = self.settings.presence.found;
         let mut found = Vec::new();
         for _ in 0..self.settings.search_looks {
-            let closer = self.waiting.pop_front();
-            let (crop, first_look) = match closer {
-                Some(crop) => (crop, false),
-                None => (self.plan.next(picture.size(), self.input), true),
+            let (crop, closer) = match self.waiting.pop_front() {
+                Some(waiting) => waiting,
+                None => (self.plan.next(picture.size(), self.input), 0),
             };
             for sighting in self.look(picture, &[(crop, None)])? {
                 if self.is_known(&sighting.pose, known) {
                     continue;
                 }
                 let sure = sureness(&sighting.pose);
-                let worth =
-                    sure >= WORTH_A_LOOK && (first_look || sure < self.settings.presence.found);
-                if first_look && worth {
-                    self.waiting
-                        .extend(self.closer(&sighting.pose, picture.size()));
+                // What a first look shows is not where it would be followed: a closer one decides.
+                if closer < MOST_CLOSER && sure >= WORTH_A_LOOK && (closer == 0 || sure < enough) {
+                    let crop = self.closer(&sighting.pose, picture.size());
+                    self.waiting.extend(crop.map(|crop| (crop, closer + 1)));
                 }
-                // A closer look decides; the first one is worth only where that goes.
-                if !first_look {
+                if closer > 0 && sure >= enough {
                     found.push(sighting);
                 }
             }
-            if found
-                .iter()
-                .any(|s| sureness(&s.pose) >= self.settings.presence.found)
-            {
+            if !found.is_empty() {
                 self.plan = SearchPlan::default();
                 self.waiting.clear();
                 break;

@@ -16,6 +16,7 @@
 //! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
 //! - [`Follower`]: the pose finder that follows people; [`BoxSource`] says where they are, from a
 //!   file ([`load_boxes`]) or a [`Detector`].
+//! - [`load_pose_lines`]: poses that were written before, to compare with.
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -54,6 +55,7 @@ mod measure_args;
 mod model;
 mod output;
 mod panic_guard;
+mod pose_lines;
 mod preprocess;
 #[cfg(feature = "serve")]
 mod serve;
@@ -86,6 +88,7 @@ pub use output::{
     CSV_HEADER, KeypointRecord, PoseRecord, RecordFormat, RecordWriter, csv_lines, json_line,
     picture_format, picture_names, save_picture,
 };
+pub use pose_lines::{PoseLine, load_pose_lines};
 pub use preprocess::{InputImage, Preprocessor};
 #[cfg(feature = "serve")]
 pub use serve::{ServeSettings, Server, ServerStop};
