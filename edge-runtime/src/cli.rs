@@ -2,6 +2,7 @@
 
 mod bench;
 mod cameras;
+mod compare;
 mod eval;
 mod inspect;
 mod model_args;
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure how many keypoints a model gets right on annotated photos
     Eval(eval::EvalArgs),
+    /// Compare a pose with a reference: score, what to change, angles of the joints
+    Compare(compare::CompareArgs),
     /// Answer photos with poses over HTTP
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
@@ -48,6 +51,7 @@ impl Cli {
             Command::Bench(args) => args.execute(),
             Command::Cameras(args) => args.execute(),
             Command::Eval(args) => args.execute(),
+            Command::Compare(args) => args.execute(),
             #[cfg(feature = "serve")]
             Command::Serve(args) => args.execute(),
         }

@@ -16,6 +16,9 @@
 //! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
 //! - [`open_source`], [`open_camera`]: frames from photos, videos, pipes and cameras, as
 //!   [`SourceOptions`] say; [`list_cameras`].
+//! - [`Follower`]: the pose finder that follows people; [`BoxSource`] says where they are, from a
+//!   file ([`load_boxes`]) or a [`Detector`].
+//! - [`load_pose_lines`]: poses that were written before, to compare with.
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -47,12 +50,14 @@ mod draw;
 mod error;
 mod estimator;
 mod eval;
+mod follow;
 mod inspect;
 mod keypoint_choice;
 mod measure_args;
 mod model;
 mod output;
 mod panic_guard;
+mod pose_lines;
 mod preprocess;
 #[cfg(feature = "serve")]
 mod serve;
@@ -73,6 +78,10 @@ pub use eval::{
     ModelPredictor, OksReport, WorstCase, chart_of, count, draw_case, evaluate, found_poses,
     match_predictions, measure, measure_predictions, predictor_from_fn, worst_cases,
 };
+pub use follow::{
+    BoxFile, BoxSource, Detector, DetectorSettings, FollowSettings, Follower, Looker, PersonBox,
+    YoloForm, load_boxes, non_maximum_suppression,
+};
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use keypoint_choice::KeypointChoice;
 pub use measure_args::{MeasureArgs, MeasureOutcome, Metric, Norm, SigmasValue, Subject};
@@ -81,6 +90,7 @@ pub use output::{
     CSV_HEADER, KeypointRecord, PoseRecord, RecordFormat, RecordWriter, csv_lines, json_line,
     picture_format, picture_names, save_picture,
 };
+pub use pose_lines::{PoseLine, load_pose_lines};
 pub use preprocess::{InputImage, Preprocessor};
 #[cfg(feature = "serve")]
 pub use serve::{ServeSettings, Server, ServerStop};

@@ -149,7 +149,11 @@ impl PoseModel {
 }
 
 /// Reads the graph with a fixed input shape and the one output that counts.
-fn typed_model(bytes: &[u8], input: &InputSpec, output: &str) -> TractResult<TypedModel> {
+pub(crate) fn typed_model(
+    bytes: &[u8],
+    input: &InputSpec,
+    output: &str,
+) -> TractResult<TypedModel> {
     let mut reader = bytes;
     let mut model = tract_onnx::onnx().model_for_read(&mut reader)?;
     let fact = match input.dtype {
@@ -205,7 +209,7 @@ fn crop_margin(card: Option<&ModelCard>, options: &ModelOptions) -> Result<f32, 
 }
 
 /// Runs engine code; its errors and panics become ours.
-fn in_engine<T>(
+pub(crate) fn in_engine<T>(
     label: &str,
     stage: &'static str,
     work: impl FnOnce() -> TractResult<T>,

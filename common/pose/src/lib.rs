@@ -5,6 +5,10 @@
 //! - [`Heatmaps`], [`Decoder`], [`gaussian_target`], [`merge_flipped`]: the network's output as
 //!   points of the frame, and the targets that it is trained on.
 //! - [`Pose`] and [`Keypoint`]: the result.
+//! - [`Tracker`]: people from frame to frame ([`Presence`], OKS in [`pose_similarity`]), the crop of
+//!   the next frame ([`FollowCrop`]), poses smoothed over time ([`PoseSmoother`], [`OneEuro`]).
+//! - [`joint_angles`], [`compare_poses`], [`ClipFollower`]: a body's angles, and how a pose compares
+//!   with a reference pose or clip.
 //! - [`KeypointSet`]: names, flip pairs and skeleton, read from three text files; `mpii`, `coco`,
 //!   `lsp` and `animal_pose` are built in.
 //!
@@ -43,22 +47,42 @@
 
 extern crate alloc;
 
+mod angles;
+mod body;
+mod clip_match;
+mod compare;
 mod crop;
+mod follow_crop;
 mod geometry;
 mod heatmap;
 mod keypoint_set;
+mod one_euro;
 mod pose;
 mod prefilter;
+mod presence;
+mod similarity;
+mod smoother;
 mod subpixel;
 mod target;
 mod text_files;
+mod tracker;
 mod warp;
 
+pub use angles::{JointAngle, angle, joint_angles};
+pub use body::{Torso, sure_box, sureness};
+pub use clip_match::{ClipFollower, ReferenceClip};
+pub use compare::{CompareSettings, Comparison, Deviation, LimbHint, compare_poses};
 pub use crop::{Crop, Size};
+pub use follow_crop::FollowCrop;
 pub use geometry::{Affine, Point, Rect};
 pub use heatmap::{Decoder, Decoding, HeatmapError, Heatmaps, Layout, decode, merge_flipped};
 pub use keypoint_set::{Bone, FlipAxis, FlipPair, KeypointSet, Rgb};
+pub use one_euro::{OneEuro, OneEuroSettings};
 pub use pose::{Keypoint, Pose};
+pub use presence::{Presence, PresenceSettings};
+pub use similarity::{box_overlap, pose_similarity};
+pub use smoother::{PoseSmoother, Smoothing};
 pub use target::gaussian_target;
 pub use text_files::{KeypointSetError, TextFile};
+pub use tracker::{Sighting, Track, Tracker, TrackerSettings};
 pub use warp::{BORDER, RgbView, WarpError, Warper, warp_rgb};
