@@ -14,6 +14,8 @@
 //!   options of commands that do so.
 //! - `Server` (feature `serve`): poses over HTTP.
 //! - [`FrameSource`], [`PoseFinder`]: the parts of a live run.
+//! - [`Live`]: a run over a stream, on three threads; its [`Sink`]s (video files, records, TCP, UDP)
+//!   and its [`LiveWindow`].
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -47,6 +49,7 @@ mod estimator;
 mod eval;
 mod inspect;
 mod keypoint_choice;
+mod live;
 mod measure_args;
 mod model;
 mod output;
@@ -73,6 +76,13 @@ pub use eval::{
 };
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use keypoint_choice::KeypointChoice;
+pub use live::{
+    Delivery, EstimatorFinder, FRAME_CSV_HEADER, FrameFormat, FrameRecord, JsonOutput, Listener,
+    Live, LiveFrame, LiveOutcome, LiveSettings, LiveStats, LiveWindow, Look, Mailbox, Notice,
+    Painter, PersonRecord, PictureSink, PointRecord, RecordSink, Repeat, Sink, SinkOutcome, Stage,
+    StageTime, Stop, Taken, TcpSink, Throttling, UdpSink, VIDEO_ENDINGS, VideoShape, VideoSink,
+    VideoTiming,
+};
 pub use measure_args::{MeasureArgs, MeasureOutcome, Metric, Norm, SigmasValue, Subject};
 pub use model::PoseModel;
 pub use output::{
