@@ -25,8 +25,9 @@ use crate::stream::{Frame, FrameSource, PoseFinder};
 
 /// After a request to end, finding has this long to let go of the sinks.
 const LET_GO: Duration = Duration::from_secs(2);
-/// After a request to end, everybody has this long to come to an end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A sink that takes no frame for so many times longer than after a request to end does not come
+/// to its end by itself.
+const UNASKED: u32 = 12;
 /// How long a source that is asleep is waited for at the end.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often threads that sleep look for a request to end.
@@ -47,6 +48,9 @@ pub struct LiveSettings {
     pub waiting: usize,
     /// Plays files no faster than they were recorded.
     pub real_time: bool,
+    /// How long sinks that do nothing are waited for after a request to end; without one twelve
+    /// times as long.
+    pub patience: Duration,
 }
 
 impl Default for LiveSettings {
@@ -56,6 +60,7 @@ impl Default for LiveSettings {
             every: 1,
             waiting: 8,
             real_time: false,
+            patience: Duration::from_secs(10),
         }
     }
 }
@@ -180,33 +185,23 @@ impl Live {
     /// Waits for the end: that of the source, or the one that was asked for. Then nobody is waited
     /// for longer than some seconds.
     pub fn finish(self) -> LiveOutcome {
+        let patience = self.shared.settings.patience;
         let mut asked = None;
-        // After a request to end, when that was.
-        let mut asked_for = |shared: &Shared| {
-            if shared.stop.is_asked() {
-                asked.get_or_insert_with(Instant::now).elapsed()
-            } else {
-                Duration::ZERO
-            }
-        };
         while !self.finding.is_finished() {
-            let time = asked_for(&self.shared);
-            if !time.is_zero() {
+            if self.shared.stop.is_asked() {
                 self.shared.end();
-            }
-            if time > LET_GO {
-                self.sinks.iter().for_each(SinkThread::close);
-            }
-            if time > PATIENCE {
-                break;
+                let time = asked.get_or_insert_with(Instant::now).elapsed();
+                if time > LET_GO.min(patience) {
+                    self.sinks.iter().for_each(SinkThread::close);
+                }
+                if time > patience {
+                    break;
+                }
             }
             thread::sleep(NAP / 4);
         }
         self.shared.end();
-        while !self.sinks.iter().all(SinkThread::is_finished) && asked_for(&self.shared) <= PATIENCE
-        {
-            thread::sleep(NAP / 4);
-        }
+        self.wait_for_sinks();
         self.watching.close();
         let began = Instant::now();
         while !self.capture.is_finished() && began.elapsed() < SOURCE_PATIENCE {
@@ -225,6 +220,29 @@ impl Live {
             stats: self.shared.meter().stats(),
             error,
             sinks: self.sinks.into_iter().map(SinkThread::outcome).collect(),
+        }
+    }
+}
+
+impl Live {
+    /// Waits for the sinks as long as they do something.
+    fn wait_for_sinks(&self) {
+        let patience = self.shared.settings.patience;
+        let taken = || self.sinks.iter().map(SinkThread::taken).sum::<u64>();
+        let mut last = (taken(), Instant::now());
+        while !self.sinks.iter().all(SinkThread::is_finished) {
+            if last.0 != taken() {
+                last = (taken(), Instant::now());
+            }
+            let limit = if self.shared.stop.is_asked() {
+                patience
+            } else {
+                UNASKED * patience
+            };
+            if last.1.elapsed() > limit {
+                break;
+            }
+            thread::sleep(NAP / 4);
         }
     }
 }
@@ -255,6 +273,7 @@ impl Shared {
 
     /// The capture thread.
     fn capture(&self, mut source: Box<dyn FrameSource>) {
+        let _close = CloseAtEnd(&self.frames);
         let mut came: u64 = 0;
         let mut expected: u64 = 0;
         while !self.stop.is_asked() && !self.frames.is_closed() {
@@ -279,12 +298,14 @@ impl Shared {
                 break;
             }
         }
-        self.frames.close();
     }
 
     /// The finding thread. The sinks come to their end when it drops their queues.
     fn find(&self, mut finder: Box<dyn PoseFinder>, mut sinks: Vec<SinkQueue>) {
-        let _close = CloseAtEnd(&self.frames);
+        let _close = (
+            CloseAtEnd(&self.frames),
+            self.display.as_ref().map(CloseAtEnd),
+        );
         let mut pace = Pace::default();
         while pace.wait_for_turn(&self.settings, &self.stop) {
             let Some(frame) = self.frames.take() else {
@@ -318,9 +339,6 @@ impl Shared {
             if let Some(display) = &self.display {
                 display.put(frame);
             }
-        }
-        if let Some(display) = &self.display {
-            display.close();
         }
     }
 }

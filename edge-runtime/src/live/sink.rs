@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{RuntimeError, error_line};
@@ -70,6 +71,8 @@ pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 pub struct SinkOutcome {
     /// Its name.
     pub name: String,
+    /// Frames that it took.
+    pub taken: u64,
     /// Frames that did not reach it.
     pub dropped: u64,
     /// What it failed of.
@@ -106,6 +109,8 @@ impl Drop for SinkQueue {
 pub(crate) struct SinkThread {
     name: String,
     queue: Arc<Mailbox<Arc<LiveFrame>>>,
+    /// Frames that it has taken.
+    taken: Arc<AtomicU64>,
     thread: JoinHandle<Result<(), RuntimeError>>,
 }
 
@@ -127,10 +132,11 @@ impl SinkThread {
         };
         let name = sink.name().to_owned();
         let queue = Arc::new(Mailbox::new(waiting, delivery));
-        let (frames, listener) = (queue.clone(), listener.clone());
+        let taken = Arc::new(AtomicU64::new(0));
+        let (frames, listener, counter) = (queue.clone(), listener.clone(), taken.clone());
         let thread = thread::Builder::new()
             .name("sink".into())
-            .spawn(move || serve(sink, &frames, &listener))?;
+            .spawn(move || serve(sink, &frames, &listener, &counter))?;
         let filled = SinkQueue {
             name: name.clone(),
             queue: queue.clone(),
@@ -139,6 +145,7 @@ impl SinkThread {
         let sink = SinkThread {
             name,
             queue,
+            taken,
             thread,
         };
         Ok((sink, filled))
@@ -147,6 +154,11 @@ impl SinkThread {
     /// Whether it is done.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
+    }
+
+    /// Frames that it has taken: grows as long as it is at work.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Takes nothing more in.
@@ -172,6 +184,7 @@ impl SinkThread {
         };
         SinkOutcome {
             name: self.name,
+            taken: self.taken.load(Ordering::Relaxed),
             dropped: self.queue.dropped(),
             error,
         }
@@ -183,7 +196,7 @@ pub(crate) struct CloseAtEnd<'a, T>(pub &'a Mailbox<T>);
 
 impl<T> Drop for CloseAtEnd<'_, T> {
     fn drop(&mut self) {
-        self.0.close_and_clear();
+        self.0.close();
     }
 }
 
@@ -191,6 +204,7 @@ fn serve(
     mut sink: Box<dyn Sink>,
     frames: &Mailbox<Arc<LiveFrame>>,
     listener: &Listener,
+    taken: &AtomicU64,
 ) -> Result<(), RuntimeError> {
     let _close = CloseAtEnd(frames);
     while let Some(frame) = frames.take() {
@@ -199,6 +213,7 @@ fn serve(
             listener(&Notice::SinkFailed(error_line(&error)));
             return Err(error);
         }
+        taken.fetch_add(1, Ordering::Relaxed);
     }
     sink.finish()
 }
