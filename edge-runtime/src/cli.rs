@@ -5,9 +5,11 @@ mod cameras;
 mod compare;
 mod eval;
 mod inspect;
+mod live;
 mod model_args;
 mod progress;
 mod run;
+mod sequence;
 #[cfg(feature = "serve")]
 mod serve;
 mod shipped;
@@ -25,7 +27,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find the keypoints in photos and draw the skeletons
+    /// Find the keypoints in photos, videos and camera pictures, and draw the skeletons
     Run(run::RunArgs),
     /// Show what is in a model file: card, shapes, parameters, multiplications
     Inspect(inspect::InspectArgs),

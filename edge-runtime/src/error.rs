@@ -105,6 +105,14 @@ pub enum RuntimeError {
     /// There is no screen to open a window on, or this program was built without windows.
     #[error("cannot open a window: {0}")]
     Window(String),
+    /// Something that results go to has failed.
+    #[error("{sink}: {reason}")]
+    Sink {
+        /// The file, the address or the program.
+        sink: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A network that is evaluated failed.
     #[error("the network failed: {0}")]
     Predictor(String),

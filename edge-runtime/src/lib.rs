@@ -19,6 +19,8 @@
 //! - [`Follower`]: the pose finder that follows people; [`BoxSource`] says where they are, from a
 //!   file ([`load_boxes`]) or a [`Detector`].
 //! - [`load_pose_lines`]: poses that were written before, to compare with.
+//! - [`Live`]: a run over a stream, on three threads; its [`Sink`]s (video files, records, TCP, UDP)
+//!   and its [`LiveWindow`].
 //! - [`Window`]: a picture on the screen, and keys.
 //! - [`bench()`]: how long each stage takes; [`inspect()`]: what is in a model file.
 //!
@@ -53,6 +55,7 @@ mod eval;
 mod follow;
 mod inspect;
 mod keypoint_choice;
+mod live;
 mod measure_args;
 mod model;
 mod output;
@@ -84,6 +87,13 @@ pub use follow::{
 };
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use keypoint_choice::KeypointChoice;
+pub use live::{
+    Delivery, EstimatorFinder, FRAME_CSV_HEADER, FrameFormat, FrameRecord, JsonOutput, Listener,
+    Live, LiveFrame, LiveOutcome, LiveSettings, LiveStats, LiveWindow, Look, Mailbox, Notice,
+    Painter, PersonRecord, PictureSink, PointRecord, RecordSink, Repeat, Sink, SinkOutcome, Stage,
+    StageTime, Stop, Taken, TcpSink, Throttling, UdpSink, VIDEO_ENDINGS, VideoShape, VideoSink,
+    VideoTiming,
+};
 pub use measure_args::{MeasureArgs, MeasureOutcome, Metric, Norm, SigmasValue, Subject};
 pub use model::PoseModel;
 pub use output::{

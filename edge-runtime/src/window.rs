@@ -18,7 +18,8 @@
 /// A key that was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WindowKey {
-    /// A letter (lower case), a digit, or a space.
+    /// A letter (lower case), a digit, a space, or `+`, `-`, `?` (with or without shift, where they
+    /// lie on a US keyboard).
     Char(char),
     /// Arrow to the left.
     Left,
@@ -115,6 +116,12 @@ mod screen {
             self.window.set_title(title);
         }
 
+        /// How often [`keys`](Self::keys) returns each second at most, 30 unless said otherwise; 0
+        /// for callers that wait elsewhere.
+        pub fn set_rate(&mut self, rate: usize) {
+            self.window.set_target_fps(rate);
+        }
+
         /// Shows this picture from now on.
         pub fn show(&mut self, picture: &RgbImage) {
             let (width, height) = picture.dimensions();
@@ -123,9 +130,12 @@ mod screen {
             }
             self.size = Size::new(width as usize, height as usize);
             self.pixels.clear();
-            let pixels = picture.pixels();
-            self.pixels
-                .extend(pixels.map(|p| u32::from_be_bytes([0, p.0[0], p.0[1], p.0[2]])));
+            let (pixels, _) = picture.as_chunks::<3>();
+            self.pixels.extend(
+                pixels
+                    .iter()
+                    .map(|&[r, g, b]| u32::from_be_bytes([0, r, g, b])),
+            );
         }
 
         /// Whether nobody has closed the window.
@@ -144,9 +154,20 @@ mod screen {
             self.window
                 .update_with_buffer(&self.pixels, width, height)
                 .map_err(|error| RuntimeError::Window(error.to_string()))?;
+            Ok(self.pressed())
+        }
+
+        /// The keys that were pressed since the last call, without bringing the picture to the
+        /// screen once more.
+        pub fn poll(&mut self) -> Vec<WindowKey> {
+            self.window.update();
+            self.pressed()
+        }
+
+        fn pressed(&self) -> Vec<WindowKey> {
             let mut keys: Vec<WindowKey> = self.pressed.try_iter().filter_map(key).collect();
             keys.dedup();
-            Ok(keys)
+            keys
         }
     }
 
@@ -189,6 +210,11 @@ mod screen {
             (Key::Key8, '8'),
             (Key::Key9, '9'),
             (Key::Space, ' '),
+            (Key::Equal, '+'),
+            (Key::NumPadPlus, '+'),
+            (Key::Minus, '-'),
+            (Key::NumPadMinus, '-'),
+            (Key::Slash, '?'),
         ];
         if let Some((_, letter)) = letters.iter().find(|(known, _)| *known == key) {
             return Some(WindowKey::Char(*letter));
@@ -232,6 +258,16 @@ mod screen {
 
         /// There is no title bar.
         pub fn set_title(&mut self, _title: &str) {
+            match *self {}
+        }
+
+        /// There is no rate.
+        pub fn set_rate(&mut self, _rate: usize) {
+            match *self {}
+        }
+
+        /// There are no keys.
+        pub fn poll(&mut self) -> Vec<WindowKey> {
             match *self {}
         }
 

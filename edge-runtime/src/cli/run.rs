@@ -14,6 +14,7 @@ use edge_runtime::{
 use image::RgbImage;
 use pose::RgbView;
 
+use super::live::{LiveArgs, LiveRun, is_folder};
 use super::model_args::ModelArgs;
 use super::values::{RectValue, fraction};
 use super::{progress, shipped};
@@ -29,23 +30,30 @@ const DEFAULT_FOLDER: &str = "poses";
   edge-runtime run                                     the sample photo inside the program
   edge-runtime run photo.jpg --out skeleton.png
   edge-runtime run photos/ --out skeletons/ --csv poses.csv
-  edge-runtime run photo.jpg --json --no-picture | jq .keypoints")]
+  edge-runtime run photo.jpg --json --no-picture | jq .keypoints
+  edge-runtime run clip.gif --window                   q ends, ? lists the other keys
+  edge-runtime run clip.gif --out skeleton.avi --jsonl poses.jsonl
+  edge-runtime run photos/ --out clip.gif --every 2    a folder as a clip
+  edge-runtime run clip.gif --repeat --headless --tcp 127.0.0.1:9000")]
 pub struct RunArgs {
-    /// Photos (JPEG, PNG) and folders of photos [default: the sample inside the program]
+    /// Photos (JPEG, PNG), folders of photos, videos [default: the sample inside the program]
     photos: Vec<PathBuf>,
-    /// Picture with the skeleton; for several photos a folder [default: pose.png, or poses/]
+    /// Picture with the skeleton; for several photos a folder [default: pose.png, or poses/]; for
+    /// streams a video (.avi, .y4m, .gif; with ffmpeg .mp4, .mkv, .mov, .webm) or a folder of
+    /// numbered pictures, and there may be several
     #[arg(long, short, value_name = "PATH", conflicts_with = "no_picture")]
-    out: Option<PathBuf>,
+    out: Vec<PathBuf>,
     /// Write no pictures
     #[arg(long)]
     no_picture: bool,
-    /// Print one line of JSON for each photo instead of a table
+    /// Print one line of JSON for each photo or frame instead of a table
     #[arg(long)]
     json: bool,
     /// Also write JSON lines to a file
     #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
-    /// Also write CSV to a file: photo,keypoint,x,y,confidence
+    /// Also write CSV to a file: photo,keypoint,x,y,confidence; for streams
+    /// frame,time,person,keypoint,x,y,confidence
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Part of the photo where the person is, in pixels [default: the whole photo]
@@ -61,19 +69,29 @@ pub struct RunArgs {
     #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = fraction)]
     min_confidence: f32,
     #[command(flatten)]
+    live: LiveArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
 impl RunArgs {
     pub fn execute(self) -> anyhow::Result<()> {
+        if self.live.is_asked_for(&self.photos, &self.out) {
+            let estimator = Estimator::new(self.model.load()?, self.settings())?;
+            let wanted = LiveRun {
+                inputs: &self.photos,
+                out: &self.out,
+                json: self.json,
+                jsonl: self.jsonl.as_deref(),
+                csv: self.csv.as_deref(),
+                region: self.roi.map(|r| r.0),
+                min_confidence: self.min_confidence,
+            };
+            return self.live.execute(wanted, estimator);
+        }
         let photos = find_photos(&self.photos)?;
         let pictures = self.picture_paths(&photos)?;
-        let settings = EstimatorSettings {
-            passes: usize::from(self.passes),
-            flip_test: self.flip_test,
-            ..EstimatorSettings::default()
-        };
-        let mut estimator = Estimator::new(self.model.load()?, settings)?;
+        let mut estimator = Estimator::new(self.model.load()?, self.settings())?;
         let mut records = self.record_writers()?;
 
         if self.photos.is_empty() {
@@ -116,20 +134,34 @@ impl RunArgs {
         Ok(())
     }
 
+    fn settings(&self) -> EstimatorSettings {
+        EstimatorSettings {
+            passes: usize::from(self.passes),
+            flip_test: self.flip_test,
+            ..EstimatorSettings::default()
+        }
+    }
+
     /// Where the annotated pictures go, one for each photo; none when none are wanted.
     fn picture_paths(&self, photos: &[PathBuf]) -> Result<Vec<PathBuf>, RuntimeError> {
         if self.no_picture {
             return Ok(Vec::new());
         }
-        let is_folder = self.out.as_deref().is_some_and(|out| {
-            out.is_dir() || out.as_os_str().to_string_lossy().ends_with(['/', '\\'])
-        });
+        let out = match &self.out[..] {
+            [] => None,
+            [out] => Some(out),
+            _ => {
+                let message = "photos have one --out; several are for streams";
+                return Err(RuntimeError::Usage(message.into()));
+            }
+        };
+        let is_folder = out.is_some_and(|out| is_folder(out));
         if photos.len() <= 1 && !is_folder {
-            let path = self.out.clone().unwrap_or_else(|| DEFAULT_PICTURE.into());
+            let path = out.cloned().unwrap_or_else(|| DEFAULT_PICTURE.into());
             picture_format(&path)?;
             return Ok(vec![path]);
         }
-        let folder = self.out.clone().unwrap_or_else(|| DEFAULT_FOLDER.into());
+        let folder = out.cloned().unwrap_or_else(|| DEFAULT_FOLDER.into());
         fs::create_dir_all(&folder).map_err(|source| RuntimeError::Write {
             path: folder.clone(),
             source,

@@ -7,6 +7,8 @@
 
 #![allow(dead_code)] // Every test file uses a part of it.
 
+pub mod stream;
+
 use std::path::Path;
 
 use image::RgbImage;
