@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use edge_runtime::{
-    CameraRates, FrameFormat, Notices, PixelFormat, SourceOptions, list_cameras, open_camera,
+    CameraRates, CaptureFormat, Notices, PixelFormat, SourceOptions, list_cameras, open_camera,
     open_source,
 };
 use image::codecs::jpeg::JpegEncoder;
@@ -80,7 +80,7 @@ fn with_camera(test: &str, settings: &[(&str, &str)]) -> bool {
     false
 }
 
-fn options(format: FrameFormat) -> (SourceOptions, Arc<Mutex<Vec<String>>>) {
+fn options(format: CaptureFormat) -> (SourceOptions, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
     let options = SourceOptions {
@@ -104,15 +104,15 @@ fn the_camera_is_listed_with_its_formats() {
         (camera.name.as_str(), camera.bus.as_str()),
         ("Fake Webcam", "usb-fake-1")
     );
-    let formats: Vec<(&str, Option<FrameFormat>)> = camera
+    let formats: Vec<(&str, Option<CaptureFormat>)> = camera
         .formats
         .iter()
         .map(|f| (f.fourcc.as_str(), f.format))
         .collect();
-    let yuyv = FrameFormat::Raw(PixelFormat::Yuyv);
+    let yuyv = CaptureFormat::Raw(PixelFormat::Yuyv);
     assert_eq!(
         formats,
-        [("MJPG", Some(FrameFormat::Mjpeg)), ("YUYV", Some(yuyv))]
+        [("MJPG", Some(CaptureFormat::Mjpeg)), ("YUYV", Some(yuyv))]
     );
     let size = &camera.formats[1].sizes[0];
     assert_eq!((size.width, size.height), (64, 48));
@@ -127,7 +127,7 @@ fn frames_come_with_the_time_they_were_taken_and_the_newest_wins() {
     ) {
         return;
     }
-    let (options, heard) = options(FrameFormat::Auto);
+    let (options, heard) = options(CaptureFormat::Auto);
     let mut camera = open_camera("fake web", &options).unwrap();
     let info = camera.info().clone();
     assert_eq!((info.name.as_str(), info.live), ("Fake Webcam", true));
@@ -164,7 +164,7 @@ fn mjpeg_with_a_stale_tail_empty_and_damaged_frames_and_a_refused_rate() {
     ) {
         return;
     }
-    let (options, heard) = options(FrameFormat::Mjpeg);
+    let (options, heard) = options(CaptureFormat::Mjpeg);
     let mut camera = open_source("/dev/video7", &options).unwrap_or_else(|_| {
         // There is no such file, only a camera that opens under this name.
         open_camera("/dev/video7", &options).unwrap()
@@ -195,7 +195,7 @@ fn unplugging_and_plugging_in_again_is_survived() {
     if !with_camera(name, &[("FAKE_CAMERA_UNPLUG", "5")]) {
         return;
     }
-    let (options, heard) = options(FrameFormat::Mjpeg);
+    let (options, heard) = options(CaptureFormat::Mjpeg);
     let mut camera = open_camera("7", &options).unwrap();
     for _ in 0..12 {
         camera.next_frame().unwrap().unwrap();

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use edge_runtime::{
-    Frame, FrameFormat, FrameSource, PixelFormat, RuntimeError, SourceOptions, StopFlag,
+    Frame, CaptureFormat, FrameSource, PixelFormat, RuntimeError, SourceOptions, StopFlag,
     open_source,
 };
 use image::codecs::jpeg::JpegEncoder;
@@ -382,7 +382,7 @@ fn mjpeg_streams_with_anything_in_between() {
         12,
     );
     let options = SourceOptions {
-        format: FrameFormat::Mjpeg,
+        format: CaptureFormat::Mjpeg,
         ..SourceOptions::default()
     };
     let mut source = open_source(write(&folder, "multipart", &multipart), &options).unwrap();
@@ -523,7 +523,7 @@ fn raw_pixels_need_a_size() {
     let bytes: Vec<u8> = (0..2).flat_map(|n| picture(n).into_raw()).collect();
     let path = write(&folder, "pixels", &bytes);
     let mut options = SourceOptions {
-        format: FrameFormat::Raw(PixelFormat::Rgb24),
+        format: CaptureFormat::Raw(PixelFormat::Rgb24),
         ..SourceOptions::default()
     };
     let Err(error) = open_source(&path, &options) else {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::options::{FrameFormat, SourceOptions};
+use super::options::{CaptureFormat, SourceOptions};
 use crate::error::RuntimeError;
 use crate::stream::FrameSource;
 
@@ -53,7 +53,7 @@ pub struct CameraFormat {
     pub name: Option<String>,
     /// What it is to this program.
     #[serde(skip)]
-    pub format: Option<FrameFormat>,
+    pub format: Option<CaptureFormat>,
     /// Its sizes; of a range those in it that are common.
     pub sizes: Vec<CameraSize>,
     /// Its range of sizes, where there is one.

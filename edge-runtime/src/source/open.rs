@@ -11,7 +11,7 @@ use super::ffmpeg::FfmpegSource;
 use super::input::Input;
 use super::jpeg::{JPEG_START, JpegStep, JpegWalk, find_start};
 use super::mjpeg::MjpegSource;
-use super::options::{FrameFormat, SourceOptions};
+use super::options::{CaptureFormat, SourceOptions};
 use super::photo::find_photos;
 use super::raw::RawSource;
 use super::sequence::{PhotoSequence, is_pattern, matching_files};
@@ -109,18 +109,18 @@ fn open_file(path: &Path, options: &SourceOptions) -> Result<Box<dyn FrameSource
     }
     let is_photo =
         head.starts_with(PNG_START) || head.starts_with(&JPEG_START) && !is_jpeg_stream(path)?;
-    if is_photo && options.format == FrameFormat::Auto {
+    if is_photo && options.format == CaptureFormat::Auto {
         let name = path.display().to_string();
         let photos = vec![path.into()];
         return Ok(Box::new(PhotoSequence::new(name, photos, options.rate)));
     }
-    if is_avi(&head) && options.format == FrameFormat::Auto {
+    if is_avi(&head) && options.format == CaptureFormat::Auto {
         return match AviSource::open(input, options.live.unwrap_or(false))? {
             OpenedAvi::Mjpeg(source) => Ok(source),
             OpenedAvi::Other(_) => Ok(Box::new(FfmpegSource::file(path, options)?)),
         };
     }
-    if options.format != FrameFormat::Auto || is_own_stream(&head) {
+    if options.format != CaptureFormat::Auto || is_own_stream(&head) {
         return open_stream(input, options);
     }
     Ok(Box::new(FfmpegSource::file(path, options)?))
@@ -132,7 +132,7 @@ fn open_stream(
     options: &SourceOptions,
 ) -> Result<Box<dyn FrameSource>, RuntimeError> {
     let live = options.live.unwrap_or(false);
-    if let FrameFormat::Raw(format) = options.format {
+    if let CaptureFormat::Raw(format) = options.format {
         let size = options.size.ok_or_else(|| {
             RuntimeError::Usage(format!(
                 "raw frames need a size: {} has no header that says it",
@@ -142,7 +142,7 @@ fn open_stream(
         let source = RawSource::new(input, format, size, options.rate, live)?;
         return Ok(Box::new(source));
     }
-    if options.format == FrameFormat::Mjpeg {
+    if options.format == CaptureFormat::Mjpeg {
         return Ok(Box::new(MjpegSource::new(input, options.rate, live)));
     }
     let head = input.peek(HEAD)?;

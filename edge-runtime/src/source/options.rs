@@ -12,7 +12,7 @@ use super::pixel_format::PixelFormat;
 
 /// How frames come from a camera or a pipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FrameFormat {
+pub enum CaptureFormat {
     /// Whatever fits: pipes are told apart by their first bytes; of cameras uncompressed pixels if
     /// these come at the rate that is wanted, or else MJPEG.
     #[default]
@@ -23,24 +23,24 @@ pub enum FrameFormat {
     Raw(PixelFormat),
 }
 
-impl fmt::Display for FrameFormat {
+impl fmt::Display for CaptureFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            FrameFormat::Auto => "auto",
-            FrameFormat::Mjpeg => "mjpeg",
-            FrameFormat::Raw(format) => format.name(),
+            CaptureFormat::Auto => "auto",
+            CaptureFormat::Mjpeg => "mjpeg",
+            CaptureFormat::Raw(format) => format.name(),
         })
     }
 }
 
-impl FromStr for FrameFormat {
+impl FromStr for CaptureFormat {
     type Err = String;
 
-    fn from_str(word: &str) -> Result<FrameFormat, String> {
+    fn from_str(word: &str) -> Result<CaptureFormat, String> {
         match word.to_ascii_lowercase().as_str() {
-            "auto" => Ok(FrameFormat::Auto),
-            "mjpeg" | "mjpg" => Ok(FrameFormat::Mjpeg),
-            other => other.parse().map(FrameFormat::Raw).map_err(|_| {
+            "auto" => Ok(CaptureFormat::Auto),
+            "mjpeg" | "mjpg" => Ok(CaptureFormat::Mjpeg),
+            other => other.parse().map(CaptureFormat::Raw).map_err(|_| {
                 let names = PixelFormat::ALL.map(PixelFormat::name).join(", ");
                 format!("no format is called {word:?}; expected auto, mjpeg, {names}")
             }),
@@ -52,7 +52,7 @@ impl FromStr for FrameFormat {
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
     /// Format of a camera, or of what comes through a pipe.
-    pub format: FrameFormat,
+    pub format: CaptureFormat,
     /// Size that a camera is asked for (640×480 unless stated); size of raw frames.
     pub size: Option<Size>,
     /// Frames a second that a camera is asked for (30 unless stated), or at which frames follow
@@ -72,7 +72,7 @@ pub struct SourceOptions {
 impl Default for SourceOptions {
     fn default() -> SourceOptions {
         SourceOptions {
-            format: FrameFormat::Auto,
+            format: CaptureFormat::Auto,
             size: None,
             rate: None,
             live: None,
@@ -134,10 +134,10 @@ mod tests {
     #[test]
     fn formats_have_names() {
         for name in ["auto", "mjpeg", "yuyv", "nv12"] {
-            assert_eq!(name.parse::<FrameFormat>().unwrap().to_string(), name);
+            assert_eq!(name.parse::<CaptureFormat>().unwrap().to_string(), name);
         }
-        assert_eq!("MJPG".parse(), Ok(FrameFormat::Mjpeg));
-        let error = "h264".parse::<FrameFormat>().unwrap_err();
+        assert_eq!("MJPG".parse(), Ok(CaptureFormat::Mjpeg));
+        let error = "h264".parse::<CaptureFormat>().unwrap_err();
         assert!(error.contains("expected auto, mjpeg, yuyv"), "{error}");
     }
 }

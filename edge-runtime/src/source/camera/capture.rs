@@ -13,7 +13,7 @@ use super::choice::{Choice, choose};
 use super::device::{CameraBus, CaptureDevice, Captured, Granted};
 use crate::error::RuntimeError;
 use crate::source::jpeg::decode_jpeg;
-use crate::source::options::{FrameFormat, SourceOptions};
+use crate::source::options::{CaptureFormat, SourceOptions};
 use crate::source::pixel_format::ColorRange;
 use crate::stream::{Frame, FrameSource, StreamInfo};
 
@@ -242,7 +242,7 @@ impl CameraSource {
         let Some(Running { granted, .. }) = &self.running else {
             return Err("the camera is closed".into());
         };
-        let FrameFormat::Raw(format) = granted.format else {
+        let CaptureFormat::Raw(format) = granted.format else {
             return decode_jpeg(&self.bytes);
         };
         let stride = granted.stride.max(format.row_bytes(granted.size.width));

@@ -24,7 +24,7 @@ pub fn camera(formats: Vec<CameraFormat>) -> CameraInfo {
 /// A format with these sizes: width, height, rate.
 pub fn format(
     fourcc: &str,
-    format: Option<FrameFormat>,
+    format: Option<CaptureFormat>,
     sizes: &[(u32, u32, f64)],
 ) -> CameraFormat {
     let sizes = sizes.iter().map(|&(width, height, rate)| CameraSize {
@@ -85,10 +85,10 @@ impl CameraBus for FakeBus {
                 ..camera(vec![
                     format(
                         "YUYV",
-                        Some(FrameFormat::Raw(PixelFormat::Yuyv)),
+                        Some(CaptureFormat::Raw(PixelFormat::Yuyv)),
                         &[(32, 24, 30.0)],
                     ),
-                    format("MJPG", Some(FrameFormat::Mjpeg), &[(64, 48, 30.0)]),
+                    format("MJPG", Some(CaptureFormat::Mjpeg), &[(64, 48, 30.0)]),
                 ])
             })
             .collect()
@@ -180,7 +180,7 @@ fn scene(acts: Vec<Act>) -> Scene {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
     let options = SourceOptions {
-        format: FrameFormat::Mjpeg,
+        format: CaptureFormat::Mjpeg,
         notices: Notices::new(move |notice| ear.lock().unwrap().push(notice.to_string())),
         ..SourceOptions::default()
     };
@@ -394,7 +394,7 @@ fn raw_frames_are_converted_and_short_ones_counted() {
         Act::Gap,
         Act::Frame(whole, 1, 0),
     ]);
-    scene.options.format = FrameFormat::Auto;
+    scene.options.format = CaptureFormat::Auto;
     scene.options.size = Some(Size::new(32, 24));
     let mut camera = scene.open("0").unwrap();
     let frame = camera.next_frame().unwrap().unwrap();

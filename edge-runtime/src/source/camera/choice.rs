@@ -3,7 +3,7 @@
 use pose::Size;
 
 use super::{CameraFormat, CameraInfo};
-use crate::source::options::FrameFormat;
+use crate::source::options::CaptureFormat;
 use crate::source::pixel_format::PixelFormat;
 
 /// What a camera is asked for.
@@ -12,7 +12,7 @@ pub struct Choice {
     /// The camera's own name of the format.
     pub fourcc: String,
     /// The format.
-    pub format: FrameFormat,
+    pub format: CaptureFormat,
     /// Width and height.
     pub size: Size,
     /// Frames a second.
@@ -30,13 +30,13 @@ const SAME_RATE: f64 = 0.95;
 /// In words, when the camera has no format that can be read, or not the one that is wanted.
 pub fn choose(
     camera: &CameraInfo,
-    format: FrameFormat,
+    format: CaptureFormat,
     size: Size,
     rate: f64,
 ) -> Result<Choice, String> {
     let usable = camera.formats.iter().filter_map(|found| {
         let known = found.format?;
-        (format == FrameFormat::Auto || format == known).then_some((found, known))
+        (format == CaptureFormat::Auto || format == known).then_some((found, known))
     });
     let mut best: Option<((u64, bool, i64, usize), Choice)> = None;
     for (found, known) in usable {
@@ -66,7 +66,7 @@ pub fn choose(
             false => has.join(", "),
         };
         match format {
-            FrameFormat::Auto => format!(
+            CaptureFormat::Auto => format!(
                 "the camera gives {has}, none of which this program reads (raw sensor formats \
                  need the board's own program: `rpicam-vid -t 0 --codec mjpeg -o - | edge-runtime \
                  run -`)"
@@ -77,13 +77,13 @@ pub fn choose(
 }
 
 /// The order in which formats are tried that reach the rate.
-fn preference(format: FrameFormat) -> usize {
+fn preference(format: CaptureFormat) -> usize {
     let raw = PixelFormat::ALL.iter();
     match format {
         // Before what has no colour.
-        FrameFormat::Mjpeg | FrameFormat::Auto => raw.len() - 1,
-        FrameFormat::Raw(PixelFormat::Grey) => raw.len(),
-        FrameFormat::Raw(format) => raw.take_while(|f| **f != format).count(),
+        CaptureFormat::Mjpeg | CaptureFormat::Auto => raw.len() - 1,
+        CaptureFormat::Raw(PixelFormat::Grey) => raw.len(),
+        CaptureFormat::Raw(format) => raw.take_while(|f| **f != format).count(),
     }
 }
 
@@ -127,13 +127,13 @@ mod tests {
 
     /// A webcam as they are: raw pixels fast enough only when they are small.
     fn webcam() -> CameraInfo {
-        let raw = FrameFormat::Raw(PixelFormat::Yuyv);
-        let grey = FrameFormat::Raw(PixelFormat::Grey);
+        let raw = CaptureFormat::Raw(PixelFormat::Yuyv);
+        let grey = CaptureFormat::Raw(PixelFormat::Grey);
         camera(vec![
             format("GREY", Some(grey), &[(640, 480, 60.0)]),
             format(
                 "MJPG",
-                Some(FrameFormat::Mjpeg),
+                Some(CaptureFormat::Mjpeg),
                 &[(640, 480, 30.0), (1280, 720, 30.0), (1920, 1080, 30.0)],
             ),
             format(
@@ -151,24 +151,24 @@ mod tests {
             let choice = choose(&webcam(), format, Size::new(width, height), rate).unwrap();
             (choice.fourcc, choice.size.width, choice.size.height)
         };
-        let auto = FrameFormat::Auto;
+        let auto = CaptureFormat::Auto;
         assert_eq!(chosen(auto, 640, 480, 30.0), ("YUYV".into(), 640, 480));
         assert_eq!(chosen(auto, 1280, 720, 30.0), ("MJPG".into(), 1280, 720));
         assert_eq!(chosen(auto, 1280, 720, 10.0), ("YUYV".into(), 1280, 720));
         assert_eq!(chosen(auto, 1900, 1000, 30.0), ("MJPG".into(), 1920, 1080));
         assert_eq!(chosen(auto, 640, 480, 60.0), ("GREY".into(), 640, 480));
         assert_eq!(chosen(auto, 1280, 720, 60.0), ("MJPG".into(), 1280, 720));
-        let raw = FrameFormat::Raw(PixelFormat::Yuyv);
+        let raw = CaptureFormat::Raw(PixelFormat::Yuyv);
         assert_eq!(chosen(raw, 1280, 720, 30.0), ("YUYV".into(), 1280, 720));
         assert_eq!(chosen(raw, 1920, 1080, 30.0), ("YUYV".into(), 1280, 720));
     }
 
     #[test]
     fn cameras_without_lists_and_with_ranges() {
-        let raw = FrameFormat::Raw(PixelFormat::Nv12);
+        let raw = CaptureFormat::Raw(PixelFormat::Nv12);
         let mut camera = camera(vec![format("NV12", Some(raw), &[])]);
         let wanted = Size::new(640, 480);
-        let choose = |camera: &CameraInfo| choose(camera, FrameFormat::Auto, wanted, 30.0);
+        let choose = |camera: &CameraInfo| choose(camera, CaptureFormat::Auto, wanted, 30.0);
         assert_eq!(choose(&camera).unwrap().size, wanted);
         let range = SizeRange {
             min: (32, 32),
@@ -189,12 +189,12 @@ mod tests {
     fn a_camera_without_a_known_format_is_told_what_to_do() {
         let sensor = camera(vec![format("pBAA", None, &[(640, 480, 30.0)])]);
         let size = Size::new(640, 480);
-        let error = choose(&sensor, FrameFormat::Auto, size, 30.0).unwrap_err();
+        let error = choose(&sensor, CaptureFormat::Auto, size, 30.0).unwrap_err();
         assert!(
             error.contains("pBAA") && error.contains("rpicam-vid"),
             "{error}"
         );
-        let nv12 = FrameFormat::Raw(PixelFormat::Nv12);
+        let nv12 = CaptureFormat::Raw(PixelFormat::Nv12);
         let error = choose(&webcam(), nv12, size, 30.0).unwrap_err();
         assert!(error.ends_with("but not nv12"), "{error}");
     }

@@ -8,7 +8,7 @@ use pose::Size;
 
 use super::CameraInfo;
 use super::choice::Choice;
-use crate::source::options::FrameFormat;
+use crate::source::options::CaptureFormat;
 
 /// The cameras of a machine.
 pub trait CameraBus: Send {
@@ -36,7 +36,7 @@ pub trait CaptureDevice: Send {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Granted {
     /// Format of the bytes.
-    pub format: FrameFormat,
+    pub format: CaptureFormat,
     /// Width and height.
     pub size: Size,
     /// Bytes from one row to the next, of raw formats; 0 when it does not say.

@@ -10,7 +10,7 @@ use v4l2::{Device, Fourcc, Fraction, Intervals, Sizes, Stream};
 use super::choice::Choice;
 use super::device::{CameraBus, CaptureDevice, Captured, Granted};
 use super::{CameraFormat, CameraInfo, CameraRates, CameraSize, SizeRange};
-use crate::source::options::FrameFormat;
+use crate::source::options::CaptureFormat;
 use crate::source::pixel_format::PixelFormat;
 
 /// Numbers of devices that are tried: `/dev/video0` to this.
@@ -195,20 +195,20 @@ fn interval(rate: f64) -> Fraction {
     }
 }
 
-const FORMATS: [(&[u8; 4], FrameFormat); 10] = [
-    (b"YUYV", FrameFormat::Raw(PixelFormat::Yuyv)),
-    (b"UYVY", FrameFormat::Raw(PixelFormat::Uyvy)),
-    (b"NV12", FrameFormat::Raw(PixelFormat::Nv12)),
-    (b"NV21", FrameFormat::Raw(PixelFormat::Nv21)),
-    (b"YU12", FrameFormat::Raw(PixelFormat::I420)),
-    (b"RGB3", FrameFormat::Raw(PixelFormat::Rgb24)),
-    (b"BGR3", FrameFormat::Raw(PixelFormat::Bgr24)),
-    (b"GREY", FrameFormat::Raw(PixelFormat::Grey)),
-    (b"MJPG", FrameFormat::Mjpeg),
-    (b"JPEG", FrameFormat::Mjpeg),
+const FORMATS: [(&[u8; 4], CaptureFormat); 10] = [
+    (b"YUYV", CaptureFormat::Raw(PixelFormat::Yuyv)),
+    (b"UYVY", CaptureFormat::Raw(PixelFormat::Uyvy)),
+    (b"NV12", CaptureFormat::Raw(PixelFormat::Nv12)),
+    (b"NV21", CaptureFormat::Raw(PixelFormat::Nv21)),
+    (b"YU12", CaptureFormat::Raw(PixelFormat::I420)),
+    (b"RGB3", CaptureFormat::Raw(PixelFormat::Rgb24)),
+    (b"BGR3", CaptureFormat::Raw(PixelFormat::Bgr24)),
+    (b"GREY", CaptureFormat::Raw(PixelFormat::Grey)),
+    (b"MJPG", CaptureFormat::Mjpeg),
+    (b"JPEG", CaptureFormat::Mjpeg),
 ];
 
-fn format_of(fourcc: Fourcc) -> Option<FrameFormat> {
+fn format_of(fourcc: Fourcc) -> Option<CaptureFormat> {
     let known = FORMATS.iter().find(|(letters, _)| **letters == fourcc.0);
     known.map(|(_, format)| *format)
 }
