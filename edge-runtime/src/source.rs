@@ -19,6 +19,7 @@ mod pixel_format;
 mod raw;
 mod sequence;
 mod y4m;
+mod yuv;
 
 pub use camera::{
     CameraFormat, CameraInfo, CameraRates, CameraSize, SizeRange, list_cameras, open_camera,
@@ -28,5 +29,6 @@ pub use options::{CaptureFormat, Notices, SourceOptions, StopFlag};
 pub use photo::{
     MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
 };
-pub use pixel_format::{ColorRange, PixelFormat};
+pub use pixel_format::PixelFormat;
 pub use sequence::PhotoSequence;
+pub use yuv::ColorRange;

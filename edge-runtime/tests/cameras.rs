@@ -138,7 +138,7 @@ fn frames_come_with_the_time_they_were_taken_and_the_newest_wins() {
     let mut last = None;
     for _ in 0..10 {
         let frame = camera.next_frame().unwrap().unwrap();
-        assert!(frame.taken.elapsed() < Duration::from_millis(200));
+        assert!(frame.taken.elapsed() < Duration::from_secs(2));
         // Grey, brighter with every frame.
         let [r, g, b] = frame.picture.get_pixel(63, 47).0;
         assert!(r == g && g == b);
@@ -151,7 +151,7 @@ fn frames_come_with_the_time_they_were_taken_and_the_newest_wins() {
     std::thread::sleep(Duration::from_millis(300));
     let back = Instant::now();
     let frame = camera.next_frame().unwrap().unwrap();
-    assert!(frame.taken + Duration::from_millis(30) > back);
+    assert!(frame.taken > back);
     assert!(heard.lock().unwrap().is_empty());
 }
 
@@ -165,10 +165,7 @@ fn mjpeg_with_a_stale_tail_empty_and_damaged_frames_and_a_refused_rate() {
         return;
     }
     let (options, heard) = options(CaptureFormat::Mjpeg);
-    let mut camera = open_source("/dev/video7", &options).unwrap_or_else(|_| {
-        // There is no such file, only a camera that opens under this name.
-        open_camera("/dev/video7", &options).unwrap()
-    });
+    let mut camera = open_camera("/dev/video7", &options).unwrap();
     for _ in 0..6 {
         let frame = camera.next_frame().unwrap().unwrap();
         for (got, drawn) in frame

@@ -34,7 +34,13 @@
 static int fd = -1;
 static unsigned char *memory;
 static unsigned buffers, format = V4L2_PIX_FMT_YUYV;
-static int queue[MOST_BUFFERS], queued, streaming;
+/* The buffers that the program gave us, of which the first ones hold a frame. */
+static struct {
+    int index;
+    unsigned sequence;
+    long long taken;
+} queue[MOST_BUFFERS];
+static int queued, filled, streaming;
 static unsigned sequence, total;
 static int unplugged;
 static long long started, gone_until;
@@ -54,6 +60,16 @@ static long long interval(void) { return 1000000 / number("FAKE_CAMERA_RATE", 10
 
 /* When the next frame is there. */
 static long long due(void) { return started + (sequence + 1) * interval(); }
+
+/* What happened since the last call: frames went into buffers while there were any, and were lost
+ * afterwards. */
+static void catch_up(void) {
+    for (; streaming && due() <= now(); sequence++) {
+        if (filled == queued) continue;
+        queue[filled].sequence = sequence;
+        queue[filled++].taken = due();
+    }
+}
 
 static int fail(int error) {
     errno = error;
@@ -88,7 +104,7 @@ int close(int which) {
     int (*real)(int) = dlsym(RTLD_NEXT, "close");
     if (which == fd && fd >= 0) {
         fd = -1;
-        streaming = queued = 0;
+        streaming = queued = filled = 0;
         buffers = 0;
         munmap(memory, (size_t)BUFFER_BYTES * MOST_BUFFERS);
     }
@@ -101,7 +117,8 @@ int poll(struct pollfd *entries, nfds_t count, int limit) {
     if (limit < 0) abort(); /* every wait has a limit */
     entries->revents = POLLERR;
     if (unplugged || !streaming || !queued) return 1;
-    long long wait = due() - now();
+    catch_up();
+    long long wait = filled ? 0 : due() - now();
     if (wait > limit * 1000LL) {
         usleep(limit * 1000);
         entries->revents = 0;
@@ -149,7 +166,8 @@ static int capability(struct v4l2_capability *c) {
 static int dequeue(struct v4l2_buffer *b) {
     if (b->type != V4L2_BUF_TYPE_VIDEO_CAPTURE || b->memory != V4L2_MEMORY_MMAP || !streaming)
         return fail(EINVAL);
-    if (!queued || due() > now()) return fail(EAGAIN);
+    catch_up();
+    if (!filled) return fail(EAGAIN);
     long unplug = number("FAKE_CAMERA_UNPLUG", -1);
     if (unplug >= 0 && total == unplug) {
         unplugged = 1;
@@ -157,10 +175,12 @@ static int dequeue(struct v4l2_buffer *b) {
         gone_until = now() + 500000;
         return fail(ENODEV);
     }
-    int index = queue[0];
-    memmove(queue, queue + 1, sizeof *queue * --queued);
+    int index = queue[0].index;
+    long long taken = queue[0].taken;
     memset(b, 0, sizeof *b);
-    long long taken = due();
+    b->sequence = queue[0].sequence;
+    memmove(queue, queue + 1, sizeof *queue * --queued);
+    filled--;
     b->type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     b->memory = V4L2_MEMORY_MMAP;
     b->index = index;
@@ -169,7 +189,6 @@ static int dequeue(struct v4l2_buffer *b) {
     b->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     b->timestamp.tv_sec = taken / 1000000;
     b->timestamp.tv_usec = taken % 1000000;
-    b->sequence = sequence++;
     b->bytesused = fill(memory + (size_t)index * BUFFER_BYTES);
     if (number("FAKE_CAMERA_FAULTS", 0) && total == 2) b->bytesused = 0;
     if (number("FAKE_CAMERA_FAULTS", 0) && total == 3) b->flags |= V4L2_BUF_FLAG_ERROR;
@@ -231,7 +250,7 @@ static int answer(unsigned request, void *argument) {
             return fail(EINVAL);
         buffers = r->count > MOST_BUFFERS ? MOST_BUFFERS : r->count;
         r->count = buffers;
-        queued = 0;
+        queued = filled = 0;
         return 0;
     }
     case VIDIOC_QUERYBUF: {
@@ -247,8 +266,9 @@ static int answer(unsigned request, void *argument) {
             b->index >= buffers || queued == MOST_BUFFERS)
             return fail(EINVAL);
         for (int i = 0; i < queued; i++)
-            if (queue[i] == (int)b->index) return fail(EINVAL);
-        queue[queued++] = b->index;
+            if (queue[i].index == (int)b->index) return fail(EINVAL);
+        catch_up();
+        queue[queued++].index = b->index;
         return 0;
     }
     case VIDIOC_DQBUF:
@@ -261,7 +281,7 @@ static int answer(unsigned request, void *argument) {
         return 0;
     case VIDIOC_STREAMOFF:
         if (*(int *)argument != V4L2_BUF_TYPE_VIDEO_CAPTURE) return fail(EINVAL);
-        streaming = queued = 0;
+        streaming = queued = filled = 0;
         return 0;
     default:
         return fail(ENOTTY);

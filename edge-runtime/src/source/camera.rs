@@ -7,8 +7,12 @@
 //! - `linux`: V4L2 cameras.
 
 mod capture;
+mod causes;
 mod choice;
 mod device;
+#[cfg(test)]
+mod fake;
+mod find;
 #[cfg(target_os = "linux")]
 mod linux;
 

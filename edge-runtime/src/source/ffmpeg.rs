@@ -48,6 +48,7 @@ struct Shared {
 /// Ends the child and the threads when it is dropped.
 struct Watch {
     shared: Arc<Shared>,
+    patience: Option<Duration>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -112,6 +113,7 @@ impl FfmpegSource {
         });
         let mut watch = Watch {
             shared: Arc::clone(&shared),
+            patience,
             threads: Vec::new(),
         };
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
@@ -225,7 +227,10 @@ impl Watch {
         RuntimeError::Source {
             name: name.into(),
             reason: if timed_out {
-                format!("no frame in {} s; ffmpeg says: {last}", PATIENCE.as_secs())
+                format!(
+                    "no frame in {:.0?}; ffmpeg says: {last}",
+                    self.patience.unwrap_or_default()
+                )
             } else {
                 format!("ffmpeg gives no more frames: {last}")
             },
@@ -278,5 +283,41 @@ mod tests {
             "rtsp://cam:554/a@b"
         );
         assert_eq!(without_password("http://cam/x"), "http://cam/x");
+    }
+
+    /// A stream that stops giving frames, and one that never gives any.
+    #[cfg(unix)]
+    #[test]
+    fn a_stream_that_stalls_is_an_error() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("stuck");
+        let options = SourceOptions {
+            ffmpeg: program.clone(),
+            ..SourceOptions::default()
+        };
+        let start = |script: &str| {
+            let script = format!("#!/bin/sh\necho Duration: N/A >&2\n{script}\nexec sleep 1000\n");
+            std::fs::write(&program, script).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let patience = Some(Duration::from_millis(400));
+            FfmpegSource::start("cam".into(), &[], OsStr::new("x"), &options, patience)
+        };
+        let frame = "sleep 0.1; printf 'YUV4MPEG2 W2 H2 F5:1 Cmono\\nFRAME\\nabcd'";
+        let mut source = start(frame).unwrap();
+        assert!(source.info().live);
+        assert_eq!(source.next_frame().unwrap().unwrap().number, 0);
+        // Time that the caller takes does not count.
+        thread::sleep(Duration::from_millis(600));
+        let error = source.next_frame().unwrap_err().to_string();
+        assert_eq!(error, "cam: no frame in 400ms; ffmpeg says: Duration: N/A");
+        assert!(source.next_frame().unwrap().is_none());
+        let Err(error) = start("") else {
+            panic!("opened")
+        };
+        assert!(
+            error.to_string().starts_with("cam: no frame in 400ms"),
+            "{error}"
+        );
     }
 }

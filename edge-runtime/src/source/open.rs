@@ -49,7 +49,7 @@ const MAX_GAP: usize = 512;
 /// # fn main() -> Result<(), edge_runtime::RuntimeError> {
 /// let mut video = open_source("dance.avi", &SourceOptions::default())?;
 /// while let Some(frame) = video.next_frame()? {
-///     println!("{} {:?} {}", frame.number, frame.time, frame.size());
+///     println!("{} {:?}", frame.number, frame.time);
 /// }
 /// # Ok(())
 /// # }

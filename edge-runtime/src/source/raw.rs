@@ -6,7 +6,8 @@ use pose::Size;
 
 use super::clock::FileClock;
 use super::input::{Input, MAX_FRAME};
-use super::pixel_format::{ColorRange, PixelFormat};
+use super::pixel_format::PixelFormat;
+use super::yuv::ColorRange;
 use crate::error::RuntimeError;
 use crate::stream::{Frame, FrameSource, StreamInfo};
 

@@ -10,7 +10,7 @@ use pose::Size;
 use super::clock::FileClock;
 use super::input::Input;
 use super::photo::MAX_PIXELS;
-use super::pixel_format::{ColorRange, Plane, Planes, Yuv};
+use super::yuv::{ColorRange, Plane, Planes, Yuv};
 use crate::error::RuntimeError;
 use crate::stream::{Frame, FrameSource, StreamInfo};
 

@@ -1,7 +1,6 @@
 //! Frames from a camera that may stall, be unplugged and come back.
 
 use std::io;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,12 +8,14 @@ use image::RgbImage;
 use pose::Size;
 
 use super::CameraInfo;
+use super::causes::{why_gone, why_not_started};
 use super::choice::{Choice, choose};
 use super::device::{CameraBus, CaptureDevice, Captured, Granted};
+use super::find::find;
 use crate::error::RuntimeError;
 use crate::source::jpeg::decode_jpeg;
 use crate::source::options::{CaptureFormat, SourceOptions};
-use crate::source::pixel_format::ColorRange;
+use crate::source::yuv::ColorRange;
 use crate::stream::{Frame, FrameSource, StreamInfo};
 
 /// What a camera is asked for unless the caller says otherwise.
@@ -372,70 +373,6 @@ impl FrameSource for CameraSource {
     }
 }
 
-/// The camera that is called so: by its number, its device, or a part of its name.
-fn find(cameras: Vec<CameraInfo>, name: &str) -> Result<CameraInfo, RuntimeError> {
-    let error = |reason: String| RuntimeError::Source {
-        name: format!("camera {name}"),
-        reason,
-    };
-    let found: Vec<&CameraInfo> = if let Ok(index) = name.parse::<u32>() {
-        cameras.iter().filter(|c| c.index == index).collect()
-    } else if name.starts_with('/') {
-        // Also links such as those in /dev/v4l/by-id.
-        let path = Path::new(name);
-        let path = path.canonicalize().unwrap_or_else(|_| path.into());
-        cameras.iter().filter(|c| c.path == path).collect()
-    } else {
-        let wanted = name.to_lowercase();
-        let part = |c: &&CameraInfo| c.name.to_lowercase().contains(&wanted);
-        cameras.iter().filter(part).collect()
-    };
-    let listed = || {
-        let names = cameras.iter().map(|c| format!("{} ({})", c.index, c.name));
-        names.collect::<Vec<_>>().join(", ")
-    };
-    match found[..] {
-        [camera] => match &camera.problem {
-            None => Ok(camera.clone()),
-            Some(problem) => Err(error(problem.clone())),
-        },
-        [] if cameras.is_empty() => Err(error(
-            "no camera is plugged in, or none that this system has a driver for".into(),
-        )),
-        [] => Err(error(format!("no such camera; there are {}", listed()))),
-        _ => Err(error(format!(
-            "several cameras are called so; there are {}",
-            listed()
-        ))),
-    }
-}
-
-/// Numbers of Linux's errors.
-const EIO: i32 = 5;
-const EBUSY: i32 = 16;
-const ENODEV: i32 = 19;
-const ENOSPC: i32 = 28;
-
-fn why_gone(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(ENODEV) => "unplugged".into(),
-        Some(EIO) => "the stream broke off".into(),
-        _ => format!("the stream broke off: {error}"),
-    }
-}
-
-fn why_not_started(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(EBUSY) => "another program uses the camera".into(),
-        Some(ENOSPC) => {
-            "the USB bus has no room for it; a smaller size, a lower rate, MJPEG or another USB \
-             port helps"
-                .into()
-        }
-        _ => format!("cannot be started: {error}"),
-    }
-}
-
 #[cfg(test)]
 #[path = "capture_tests.rs"]
-pub mod tests;
+mod tests;

@@ -121,7 +121,7 @@ fn distance(a: Size, b: Size) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::capture::tests::{camera, format};
+    use super::super::fake::{camera, format};
     use super::*;
     use crate::source::camera::{CameraRates, SizeRange};
 
