@@ -14,7 +14,7 @@ use std::thread;
 
 use pose::{
     Crop, KeypointSet, Pose, Presence, PresenceSettings, Rect, RgbView, Sighting, Size, Smoothing,
-    Torso, Tracker, TrackerSettings, box_overlap, sure_box, sureness,
+    Torso, Tracker, TrackerSettings, box_overlap, sure_box,
 };
 
 use crate::error::RuntimeError;
@@ -23,7 +23,7 @@ use crate::stream::{Frame, PoseFinder, TrackedPose};
 use search::SearchPlan;
 
 /// A first look that is at least this sure is worth a closer one.
-const WORTH_A_LOOK: f32 = 0.22;
+const WORTH_A_LOOK: f32 = 0.25;
 /// After so many closer looks the search goes on elsewhere.
 const MOST_CLOSER: usize = 2;
 /// A detector's box leaves some room around the joints already.
@@ -303,7 +303,7 @@ impl Follower {
                 if self.is_known(&sighting.pose, known) {
                     continue;
                 }
-                let sure = sureness(&sighting.pose);
+                let sure = self.torso.sureness(&sighting.pose);
                 // What a first look shows is not where it would be followed: a closer one decides.
                 if closer < MOST_CLOSER && sure >= WORTH_A_LOOK && (closer == 0 || sure < enough) {
                     let crop = self.closer(&sighting.pose, picture.size());
@@ -341,7 +341,7 @@ impl Follower {
         };
         known
             .iter()
-            .filter(|s| sureness(&s.pose) >= self.settings.presence.lost)
+            .filter(|s| self.torso.sureness(&s.pose) >= self.settings.presence.lost)
             .filter_map(|s| sure_box(&s.pose, minimum))
             .any(|other| box_overlap(&rect, &other) > SAME_BOX)
     }

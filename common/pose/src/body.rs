@@ -15,6 +15,7 @@ const HEIGHTS_IN_TORSO: f32 = 1.0 / 0.29;
 pub struct Torso {
     shoulders: [Option<usize>; 2],
     hips: [Option<usize>; 2],
+    spine: [Option<usize>; 2],
 }
 
 impl Torso {
@@ -26,7 +27,26 @@ impl Torso {
                 set.index_of("right_shoulder"),
             ],
             hips: [set.index_of("left_hip"), set.index_of("right_hip")],
+            spine: [set.index_of("thorax"), set.index_of("upper_neck")],
         }
+    }
+
+    /// How sure a pose is that a body is there at all, 0..=1: the mean confidence of shoulders,
+    /// hips, thorax and upper neck, as far as the set has them. Networks that see a body in a table
+    /// are sure of its legs, hardly ever of its trunk; and arms and legs may be hidden. Without
+    /// shoulders and hips in the set, the mean of all keypoints.
+    pub fn sureness(&self, pose: &Pose) -> f32 {
+        let trunk = [self.shoulders, self.hips, self.spine];
+        let trunk = trunk.as_flattened().iter().flatten();
+        let found: Vec<f32> = trunk
+            .filter_map(|&index| pose.keypoints.get(index))
+            .map(|k| k.confidence)
+            .collect();
+        if found.is_empty() {
+            return pose.keypoints.iter().map(|k| k.confidence).sum::<f32>()
+                / pose.keypoints.len().max(1) as f32;
+        }
+        found.iter().sum::<f32>() / found.len() as f32
     }
 
     /// Middle of the sure shoulders and middle of the sure hips; none where neither of a pair has
@@ -65,15 +85,6 @@ impl Torso {
 pub fn sure_box(pose: &Pose, minimum: f32) -> Option<Rect> {
     let sure = pose.keypoints.iter().filter(|k| is_sure(k, minimum));
     Rect::from_points(sure.map(|k| Point::new(k.x, k.y)))
-}
-
-/// How sure a pose is that a body is there at all, 0..=1: the mean confidence of the surer half of
-/// its keypoints. A body that is half hidden keeps its sureness.
-pub fn sureness(pose: &Pose) -> f32 {
-    let mut all: Vec<f32> = pose.keypoints.iter().map(|k| k.confidence).collect();
-    all.sort_by(|a, b| b.total_cmp(a));
-    let half = all.len().div_ceil(2);
-    all.iter().take(half).sum::<f32>() / half.max(1) as f32
 }
 
 pub(crate) fn is_sure(k: &Keypoint, minimum: f32) -> bool {

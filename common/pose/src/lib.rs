@@ -69,7 +69,7 @@ mod tracker;
 mod warp;
 
 pub use angles::{JointAngle, angle, joint_angles};
-pub use body::{Torso, sure_box, sureness};
+pub use body::{Torso, sure_box};
 pub use clip_match::{ClipFollower, ReferenceClip};
 pub use compare::{CompareSettings, Comparison, Deviation, LimbHint, compare_poses};
 pub use crop::{Crop, Size};

@@ -1,6 +1,6 @@
 //! People from frame to frame.
 
-use crate::body::{Torso, sureness};
+use crate::body::Torso;
 use crate::crop::{Crop, Size};
 use crate::follow_crop::FollowCrop;
 use crate::keypoint_set::KeypointSet;
@@ -174,7 +174,7 @@ impl Tracker {
             if self.people().count() >= self.settings.people {
                 break;
             }
-            if sureness(&sighting.pose) >= self.settings.presence.found {
+            if self.torso.sureness(&sighting.pose) >= self.settings.presence.found {
                 self.begin(sighting, frame, time);
             }
         }
@@ -182,7 +182,8 @@ impl Tracker {
 
     /// The sightings, surest first, without those of one person twice.
     fn distinct(&self, mut sightings: Vec<Sighting>) -> Vec<Sighting> {
-        sightings.sort_by(|a, b| sureness(&b.pose).total_cmp(&sureness(&a.pose)));
+        let sure = |s: &Sighting| self.torso.sureness(&s.pose);
+        sightings.sort_by(|a, b| sure(b).total_cmp(&sure(a)));
         let mut kept: Vec<Sighting> = Vec::new();
         for sighting in sightings {
             let Some(size) = self.size(&sighting.pose) else {
@@ -236,7 +237,7 @@ impl Tracker {
         let presence = &self.settings.presence;
         let size = sighting.and_then(|s| self.size(&s.pose));
         let sure = sighting.map(|s| {
-            let sure = sureness(&s.pose);
+            let sure = self.torso.sureness(&s.pose);
             let leaps = self
                 .tracks
                 .get(index)

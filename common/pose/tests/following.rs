@@ -5,7 +5,6 @@
 use pose::{
     Crop, FollowCrop, Keypoint, KeypointSet, Point, Pose, Presence, PresenceSettings, Rect,
     Sighting, Size, Smoothing, Torso, Tracker, TrackerSettings, box_overlap, pose_similarity,
-    sureness,
 };
 
 const FRAME: Size = Size::new(640, 480);
@@ -190,13 +189,19 @@ fn similarity_has_the_value_of_its_formula() {
 
 #[test]
 fn a_half_hidden_body_keeps_its_sureness() {
+    let torso = Torso::of(&KeypointSet::mpii());
     let mut pose = person(300.0, 240.0, 0.8);
-    pose.keypoints
-        .iter_mut()
-        .take(8)
-        .for_each(|k| k.confidence = 0.0);
-    assert!((sureness(&pose) - 0.8).abs() < 1e-6);
-    assert_eq!(sureness(&Pose::default()), 0.0);
+    // Arms, legs, head.
+    for k in [0, 1, 4, 5, 9, 10, 11, 14, 15] {
+        pose.keypoints[k].confidence = 0.0;
+    }
+    assert!((torso.sureness(&pose) - 0.8).abs() < 1e-6);
+    // At a desk: no hips.
+    pose.keypoints[2].confidence = 0.2;
+    pose.keypoints[3].confidence = 0.2;
+    assert!((torso.sureness(&pose) - 0.6).abs() < 1e-6);
+    assert_eq!(torso.sureness(&Pose::default()), 0.0);
+    assert!((Torso::default().sureness(&person(0.0, 0.0, 0.3)) - 0.3).abs() < 1e-6);
 }
 
 fn tracker(people: usize) -> Tracker {
@@ -286,13 +291,13 @@ fn an_unsure_leap_is_no_move() {
             f64::from(n) * 0.03,
         );
     }
-    // Enough to stay (0.3), but somewhere else in the background.
-    tracker.update(vec![seen(person(500.0, 240.0, 0.35), Some(1))], FRAME, 0.12);
+    // Enough to stay (0.42), but somewhere else in the background.
+    tracker.update(vec![seen(person(500.0, 240.0, 0.45), Some(1))], FRAME, 0.12);
     let track = tracker.people().next().unwrap();
     assert!(matches!(track.presence, Presence::Held { .. }));
     assert_eq!(track.shown.keypoints[9].x, 150.0);
     // Where the person is, the same sureness is enough… once the person is seen again.
-    tracker.update(vec![seen(person(152.0, 240.0, 0.4), Some(1))], FRAME, 0.15);
+    tracker.update(vec![seen(person(152.0, 240.0, 0.5), Some(1))], FRAME, 0.15);
     let track = tracker.people().next().unwrap();
     assert_eq!(track.presence, Presence::Found);
 }
