@@ -6,6 +6,7 @@ mod avi;
 mod ffmpeg;
 mod finder;
 mod mailbox;
+mod pace;
 mod painter;
 mod record;
 mod repeat;

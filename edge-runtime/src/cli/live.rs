@@ -98,6 +98,8 @@ impl LiveArgs {
             let text = input.to_string_lossy();
             text == "-" || text.contains("://") || has_ending(input, &STREAM_ENDINGS)
         };
+        // One photo makes no video.
+        let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
         self.camera.is_some()
             || self.window
             || self.headless
@@ -108,7 +110,7 @@ impl LiveArgs {
             || !self.tcp.is_empty()
             || !self.udp.is_empty()
             || inputs.iter().any(is_stream)
-            || out.iter().any(|path| has_ending(path, &VIDEO_ENDINGS))
+            || several && out.iter().any(|path| has_ending(path, &VIDEO_ENDINGS))
     }
 
     /// Runs until the stream ends or the end is asked for.
