@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod config;
 mod eval;
 mod inspect;
 mod live;
@@ -13,7 +14,8 @@ mod serve;
 mod shipped;
 mod values;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use edge_runtime::RuntimeError;
 
 /// Keypoints and skeletons from photos with keypoint-heatmap ONNX models.
 #[derive(Debug, Parser)]
@@ -39,6 +41,16 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line, and the configuration file that it names. Ends the program on wrong
+    /// usage, and after `--help`.
+    ///
+    /// # Errors
+    /// A configuration file that cannot be used.
+    pub fn read() -> Result<Cli, RuntimeError> {
+        let line = config::with_file(&Cli::command(), std::env::args_os().collect())?;
+        Ok(Cli::parse_from(line))
+    }
+
     /// Does what the command line says.
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {

@@ -80,6 +80,19 @@ fn a_folder_becomes_a_clip_and_a_clip_becomes_records() {
     assert_eq!(frames.count(), 4);
     assert!(desk.path("again.avi").is_file());
 
+    // The same from a file; the command line goes before it.
+    desk.write(
+        "run.toml",
+        "inputs = ['clip.gif']\nevery = 4\nwindow = true\nout = 'c.gif'\n",
+    );
+    let options = ["run", "--config", "run.toml", "--headless", "--every", "8"];
+    let finished = desk.ok(RUNTIME, &options);
+    assert!(
+        finished.said.contains("clip.gif: 1 frames"),
+        "{finished:#?}"
+    );
+    assert!(desk.path("c.gif").is_file());
+
     // Records as they are found, for other programs; a reader that has had enough is no error.
     let mut child = desk
         .command(RUNTIME, &["run", "clip.gif", "--repeat", "--json"])
@@ -105,6 +118,7 @@ fn a_folder_becomes_a_clip_and_a_clip_becomes_records() {
             "cannot be used with",
         ),
         (&["run", "clip.gif", "--max-fps", "0"], "above 0"),
+        (&["run", "--config", "clip.jsonl"], "clip.jsonl: line 1"),
     ] {
         desk.fails(RUNTIME, 2, wrong, &[words]);
     }

@@ -68,6 +68,10 @@ pub struct RunArgs {
     /// Draw keypoints of at least this confidence
     #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = fraction)]
     min_confidence: f32,
+    /// Take options from a TOML file, `name = value` a line; `inputs` are the photos and videos.
+    /// The command line goes before the file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     live: LiveArgs,
     #[command(flatten)]
