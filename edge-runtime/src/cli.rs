@@ -3,19 +3,21 @@
 mod bench;
 mod cameras;
 mod compare;
+mod config;
 mod eval;
+mod follow_args;
 mod inspect;
 mod live;
 mod model_args;
 mod progress;
 mod run;
-mod sequence;
 #[cfg(feature = "serve")]
 mod serve;
 mod shipped;
 mod values;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use edge_runtime::RuntimeError;
 
 /// Keypoints and skeletons from photos with keypoint-heatmap ONNX models.
 #[derive(Debug, Parser)]
@@ -45,6 +47,16 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line, and the configuration file that it names. Ends the program on wrong
+    /// usage, and after `--help`.
+    ///
+    /// # Errors
+    /// A configuration file that cannot be used.
+    pub fn read() -> Result<Cli, RuntimeError> {
+        let line = config::with_file(&Cli::command(), std::env::args_os().collect())?;
+        Ok(Cli::parse_from(line))
+    }
+
     /// Does what the command line says.
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {

@@ -66,6 +66,7 @@ mod preprocess;
 mod serve;
 mod source;
 mod spec;
+mod stop;
 mod stream;
 mod window;
 
@@ -91,7 +92,7 @@ pub use live::{
     Delivery, EstimatorFinder, FRAME_CSV_HEADER, FrameFormat, FrameRecord, JsonOutput, Listener,
     Live, LiveFrame, LiveOutcome, LiveSettings, LiveStats, LiveWindow, Look, Mailbox, Notice,
     Painter, PersonRecord, PictureSink, PointRecord, RecordSink, Repeat, Sink, SinkOutcome, Stage,
-    StageTime, Stop, Taken, TcpSink, Throttling, UdpSink, VIDEO_ENDINGS, VideoShape, VideoSink,
+    StageTime, Taken, TcpSink, Throttling, UdpSink, VIDEO_ENDINGS, VideoShape, VideoSink,
     VideoTiming,
 };
 pub use measure_args::{MeasureArgs, MeasureOutcome, Metric, Norm, SigmasValue, Subject};
@@ -105,11 +106,12 @@ pub use preprocess::{InputImage, Preprocessor};
 #[cfg(feature = "serve")]
 pub use serve::{ServeSettings, Server, ServerStop};
 pub use source::{
-    CameraFormat, CameraInfo, CameraRates, CameraSize, ColorRange, FrameFormat, MAX_PIXELS,
-    Notices, PHOTO_ENDINGS, PhotoSequence, PixelFormat, SizeRange, SourceOptions, StopFlag,
+    CameraFormat, CameraInfo, CameraRates, CameraSize, CaptureFormat, ColorRange, MAX_PIXELS,
+    Notices, PHOTO_ENDINGS, PhotoSequence, PixelFormat, SizeRange, SourceOptions,
     decode_photo, decode_photo_within, find_photos, list_cameras, load_photo, open_camera,
     open_source,
 };
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
+pub use stop::Stop;
 pub use stream::{Frame, FrameSource, PoseFinder, StreamInfo, TrackedPose};
 pub use window::{Window, WindowKey};

@@ -1,16 +1,18 @@
 //! `edge-runtime`: keypoints and skeletons from photos, and what there is to know about models.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cli;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
 use edge_runtime::{RuntimeError, error_line};
 
 fn main() -> ExitCode {
     // clap itself ends with code 2 on wrong usage, and 0 on --help.
-    let Err(error) = cli::Cli::parse().execute() else {
+    let read = cli::Cli::read().map_err(anyhow::Error::from);
+    let Err(error) = read.and_then(cli::Cli::execute) else {
         return ExitCode::SUCCESS;
     };
     let broken_pipe = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;

@@ -25,7 +25,7 @@ pub use camera::{
     CameraFormat, CameraInfo, CameraRates, CameraSize, SizeRange, list_cameras, open_camera,
 };
 pub use open::open_source;
-pub use options::{CaptureFormat, Notices, SourceOptions, StopFlag};
+pub use options::{CaptureFormat, Notices, SourceOptions};
 pub use photo::{
     MAX_PIXELS, PHOTO_ENDINGS, decode_photo, decode_photo_within, find_photos, load_photo,
 };

@@ -133,7 +133,7 @@ fn of_a_camera_the_newest_frame_wins() {
     let live = start(
         Counting::camera(200, 2),
         finder,
-        &[sink.clone()],
+        std::slice::from_ref(&sink),
         settings(),
     );
     let outcome = live.finish();
@@ -256,7 +256,12 @@ fn an_error_of_the_source_in_the_middle_leaves_all_before_it() {
     let sink = keeps("file");
     let mut source = Counting::file(50);
     source.fails_at = Some(12);
-    let live = start(source, ReadsNumber::default(), &[sink.clone()], settings());
+    let live = start(
+        source,
+        ReadsNumber::default(),
+        std::slice::from_ref(&sink),
+        settings(),
+    );
     let outcome = live.finish();
     let error = outcome.error.unwrap().to_string();
     assert!(error.contains("unplugged"), "{error}");
@@ -379,7 +384,7 @@ fn every_nth_frame_and_a_limit_on_the_rate() {
     let live = start(
         Counting::file(10),
         ReadsNumber::default(),
-        &[sink.clone()],
+        std::slice::from_ref(&sink),
         every,
     );
     let outcome = live.finish();

@@ -80,7 +80,7 @@ fn soak_with_every_sink() {
             let mut some = [0; 64];
             let _ = client.set_read_timeout(Some(Duration::from_millis(200)));
             let _ = client.read(&mut some);
-            if seen.len() % 10 == 0 {
+            if seen.len().is_multiple_of(10) {
                 stalled.push(client);
                 stalled.truncate(3);
             }

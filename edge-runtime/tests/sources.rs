@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use clips::{
     HEIGHT, WIDTH, all, avi, check_all, first_error, folder, jpeg, open, picture, shows, write, y4m,
 };
-use edge_runtime::{CaptureFormat, PixelFormat, RuntimeError, SourceOptions, StopFlag, open_source};
+use edge_runtime::{CaptureFormat, PixelFormat, RuntimeError, SourceOptions, Stop, open_source};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use pose::Size;
@@ -250,7 +250,7 @@ fn ffmpeg_ends_with_its_source_and_when_it_is_told_to() {
     drop(source);
     assert!(!is_alive());
 
-    let stop = StopFlag::default();
+    let stop = Stop::default();
     let options = SourceOptions {
         stop: stop.clone(),
         ..options
@@ -260,7 +260,7 @@ fn ffmpeg_ends_with_its_source_and_when_it_is_told_to() {
     let start = Instant::now();
     let stopping = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));
-        stop.stop();
+        stop.ask();
     });
     assert!(source.next_frame().unwrap().is_none());
     assert!(start.elapsed() < Duration::from_secs(5));

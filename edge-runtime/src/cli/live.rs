@@ -8,14 +8,15 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use edge_runtime::{
-    Estimator, EstimatorFinder, FrameFormat, FrameSource, JsonOutput, Live, LiveOutcome,
-    LiveSettings, LiveWindow, Look, PictureSink, RecordSink, Repeat, RuntimeError, Sink, Stage,
-    Stop, StreamInfo, TcpSink, UdpSink, VIDEO_ENDINGS, VideoSink, VideoTiming,
+    CaptureFormat, FrameFormat, FrameSource, JsonOutput, Live, LiveOutcome, LiveSettings,
+    LiveWindow, Look, PhotoSequence, PictureSink, RecordSink, Repeat, RuntimeError, Sink,
+    SourceOptions, Stage, Stop, StreamInfo, TcpSink, UdpSink, VIDEO_ENDINGS, VideoSink,
+    VideoTiming, find_photos, open_camera, open_source,
 };
 use indicatif::ProgressBar;
-use pose::{KeypointSet, Rect};
+use pose::KeypointSet;
 
-use super::sequence::open_sequence;
+use super::follow_args::{FollowArgs, Looking};
 use super::values::SizeValue;
 
 /// Pictures a second of a written video, where the source does not say.
@@ -33,16 +34,18 @@ const STATUS_EVERY: Duration = Duration::from_millis(250);
 pub struct LiveArgs {
     /// Take pictures from a camera: its number, device file or name
     #[arg(long, value_name = "CAMERA", conflicts_with = "photos")]
-    pub camera: Option<String>,
-    /// Size of the camera's pictures
-    #[arg(long, value_name = "WxH", requires = "camera")]
-    pub size: Option<SizeValue>,
-    /// Pictures that the camera is to take each second
-    #[arg(long, value_name = "N", requires = "camera", value_parser = positive)]
-    pub fps: Option<f64>,
-    /// Format of the camera's pictures: auto, mjpeg, yuyv or nv12
-    #[arg(long, value_name = "FORMAT", requires = "camera")]
-    pub format: Option<String>,
+    camera: Option<String>,
+    /// Size of a camera's pictures [default: 640x480], or of raw ones on standard input
+    #[arg(long, value_name = "WxH")]
+    size: Option<SizeValue>,
+    /// Pictures that a camera takes each second [default: 30], or at which pictures are played
+    /// that do not say: photos, raw MJPEG [default: 25]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    fps: Option<f64>,
+    /// Format of a camera's pictures, or of those on standard input: auto, mjpeg, or a raw one:
+    /// yuyv, uyvy, nv12, nv21, i420, rgb24, bgr24, grey
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    format: CaptureFormat,
     /// Play videos and photos again and again
     #[arg(long, conflicts_with = "camera")]
     repeat: bool,
@@ -73,6 +76,8 @@ pub struct LiveArgs {
     /// Where the window's key s puts its pictures
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     snapshot_dir: PathBuf,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
 /// What other options of `run` say about a stream.
@@ -83,8 +88,7 @@ pub struct LiveRun<'a> {
     pub json: bool,
     pub jsonl: Option<&'a Path>,
     pub csv: Option<&'a Path>,
-    pub region: Option<Rect>,
-    pub min_confidence: f32,
+    pub looking: Looking<'a>,
 }
 
 impl LiveArgs {
@@ -98,6 +102,8 @@ impl LiveArgs {
             let text = input.to_string_lossy();
             text == "-" || text.contains("://") || has_ending(input, &STREAM_ENDINGS)
         };
+        // One photo makes no video.
+        let several = inputs.len() > 1 || inputs.iter().any(|input| input.is_dir());
         self.camera.is_some()
             || self.window
             || self.headless
@@ -108,19 +114,14 @@ impl LiveArgs {
             || !self.tcp.is_empty()
             || !self.udp.is_empty()
             || inputs.iter().any(is_stream)
-            || out.iter().any(|path| has_ending(path, &VIDEO_ENDINGS))
+            || several && out.iter().any(|path| has_ending(path, &VIDEO_ENDINGS))
     }
 
     /// Runs until the stream ends or the end is asked for.
-    pub fn execute(&self, run: LiveRun<'_>, estimator: Estimator) -> anyhow::Result<()> {
+    pub fn execute(&self, run: LiveRun<'_>) -> anyhow::Result<()> {
         let stop = Stop::on_signals().context("cannot listen for Ctrl-C")?;
-        let set = estimator.spec().keypoints.clone();
-        let finder = Box::new(EstimatorFinder::new(
-            estimator,
-            run.region,
-            run.min_confidence,
-        ));
-        let source = self.open(run.inputs)?;
+        let (finder, set) = self.follow.finder(run.looking)?;
+        let source = self.open(run.inputs, &stop)?;
         let info = source.info().clone();
         let sinks = self.sinks(&run, &info, &set, &stop)?;
         // Who says nothing about where the poses go wants to see them.
@@ -182,12 +183,22 @@ impl LiveArgs {
         }
     }
 
-    fn open(&self, inputs: &[PathBuf]) -> Result<Box<dyn FrameSource>, RuntimeError> {
-        if self.repeat {
-            let inputs = inputs.to_vec();
-            return Ok(Box::new(Repeat::new(move || open_sequence(&inputs))?));
+    fn open(&self, inputs: &[PathBuf], stop: &Stop) -> Result<Box<dyn FrameSource>, RuntimeError> {
+        let options = SourceOptions {
+            format: self.format,
+            size: self.size.map(|size| size.0),
+            rate: self.fps,
+            stop: stop.clone(),
+            ..SourceOptions::default()
+        };
+        if let Some(camera) = &self.camera {
+            return open_camera(camera, &options);
         }
-        open_sequence(inputs)
+        let inputs = inputs.to_vec();
+        if self.repeat {
+            return Ok(Box::new(Repeat::new(move || open(&inputs, &options))?));
+        }
+        open(&inputs, &options)
     }
 
     fn sinks(
@@ -247,8 +258,26 @@ impl LiveArgs {
 
 fn look(run: &LiveRun<'_>) -> Look {
     Look {
-        min_confidence: run.min_confidence,
+        min_confidence: run.looking.min_confidence,
         ..Look::default()
+    }
+}
+
+/// One video, or photos and folders of photos played one after the other.
+fn open(
+    inputs: &[PathBuf],
+    options: &SourceOptions,
+) -> Result<Box<dyn FrameSource>, RuntimeError> {
+    match inputs {
+        [] => Err(RuntimeError::Usage(
+            "name a video or photos to play, or --camera 0".into(),
+        )),
+        [input] => open_source(input, options),
+        [first, ..] => {
+            let photos = find_photos(inputs)?;
+            let name = format!("{} …", first.display());
+            Ok(Box::new(PhotoSequence::new(name, photos, options.rate)))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use edge_runtime::{
 use image::RgbImage;
 use pose::RgbView;
 
+use super::follow_args::Looking;
 use super::live::{LiveArgs, LiveRun, is_folder};
 use super::model_args::ModelArgs;
 use super::values::{RectValue, fraction};
@@ -31,10 +32,12 @@ const DEFAULT_FOLDER: &str = "poses";
   edge-runtime run photo.jpg --out skeleton.png
   edge-runtime run photos/ --out skeletons/ --csv poses.csv
   edge-runtime run photo.jpg --json --no-picture | jq .keypoints
-  edge-runtime run clip.gif --window                   q ends, ? lists the other keys
-  edge-runtime run clip.gif --out skeleton.avi --jsonl poses.jsonl
+  edge-runtime run --camera 0                          in a window; q ends, ? lists the other keys
+  edge-runtime run dance.mp4 --out skeleton.avi --jsonl poses.jsonl
+  edge-runtime run rtsp://camera/stream --people 3 --headless --tcp 127.0.0.1:9000
+  rpicam-vid -t 0 --codec mjpeg -o - | edge-runtime run -
   edge-runtime run photos/ --out clip.gif --every 2    a folder as a clip
-  edge-runtime run clip.gif --repeat --headless --tcp 127.0.0.1:9000")]
+  edge-runtime run clip.gif --repeat --window")]
 pub struct RunArgs {
     /// Photos (JPEG, PNG), folders of photos, videos [default: the sample inside the program]
     photos: Vec<PathBuf>,
@@ -68,6 +71,10 @@ pub struct RunArgs {
     /// Draw keypoints of at least this confidence
     #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = fraction)]
     min_confidence: f32,
+    /// Take options from a TOML file, `name = value` a line; `inputs` are the photos and videos.
+    /// The command line goes before the file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     live: LiveArgs,
     #[command(flatten)]
@@ -77,17 +84,20 @@ pub struct RunArgs {
 impl RunArgs {
     pub fn execute(self) -> anyhow::Result<()> {
         if self.live.is_asked_for(&self.photos, &self.out) {
-            let estimator = Estimator::new(self.model.load()?, self.settings())?;
             let wanted = LiveRun {
                 inputs: &self.photos,
                 out: &self.out,
                 json: self.json,
                 jsonl: self.jsonl.as_deref(),
                 csv: self.csv.as_deref(),
-                region: self.roi.map(|r| r.0),
-                min_confidence: self.min_confidence,
+                looking: Looking {
+                    model: &self.model,
+                    settings: self.settings(),
+                    region: self.roi.map(|r| r.0),
+                    min_confidence: self.min_confidence,
+                },
             };
-            return self.live.execute(wanted, estimator);
+            return self.live.execute(wanted);
         }
         let photos = find_photos(&self.photos)?;
         let pictures = self.picture_paths(&photos)?;

@@ -199,7 +199,7 @@ fn darken(picture: &mut RgbImage, left: u32, top: u32, size: (u32, u32)) {
     let columns = 3 * left.min(width) as usize..3 * (left + size.0).min(width) as usize;
     for y in top.min(height)..(top + size.1).min(height) {
         let start = y as usize * row;
-        let values: &mut [u8] = &mut **picture;
+        let values: &mut [u8] = picture;
         for value in &mut values[start + columns.start..start + columns.end] {
             *value /= 3;
         }

@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::RuntimeError;
 use crate::live::mailbox::{Delivery, Mailbox, Taken};
+use crate::live::pace::Pace;
 use crate::live::sink::{
     CloseAtEnd, Listener, LiveFrame, Notice, Sink, SinkOutcome, SinkQueue, SinkThread,
 };
 use crate::live::stats::{LiveStats, Meter, Stage};
-use crate::live::stop::Stop;
+use crate::stop::Stop;
 use crate::live::throttling::Throttling;
 use crate::stream::{Frame, FrameSource, PoseFinder};
 
@@ -30,12 +31,10 @@ const LET_GO: Duration = Duration::from_secs(2);
 const UNASKED: u32 = 12;
 /// How long a source that is asleep is waited for at the end.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
-/// How often threads that sleep look for a request to end.
-const NAP: Duration = Duration::from_millis(20);
+/// How often it is looked whether a thread has come to its end.
+const NAP: Duration = Duration::from_millis(5);
 /// How often the machine is asked whether it is too hot.
 const THROTTLING_EVERY: Duration = Duration::from_secs(3);
-/// A file that is shown lags behind its clock by this much: the clock is set anew.
-const LATE: Duration = Duration::from_millis(500);
 
 /// How a run goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,14 +197,14 @@ impl Live {
                     break;
                 }
             }
-            thread::sleep(NAP / 4);
+            thread::sleep(NAP);
         }
         self.shared.end();
         self.wait_for_sinks();
         self.watching.close();
         let began = Instant::now();
         while !self.capture.is_finished() && began.elapsed() < SOURCE_PATIENCE {
-            thread::sleep(NAP / 4);
+            thread::sleep(NAP);
         }
         for (thread, what) in [(self.capture, "source"), (self.finding, "network")] {
             if thread.is_finished() && thread.join().is_err() {
@@ -242,7 +241,7 @@ impl Live {
             if last.1.elapsed() > limit {
                 break;
             }
-            thread::sleep(NAP / 4);
+            thread::sleep(NAP);
         }
     }
 }
@@ -285,7 +284,7 @@ impl Shared {
                     break;
                 }
             };
-            let wanted = came % self.settings.every.max(1) == 0;
+            let wanted = came.is_multiple_of(self.settings.every.max(1));
             came += 1;
             let mut meter = self.meter();
             // Frames that the source itself threw away.
@@ -351,57 +350,4 @@ fn watch(watching: &Mailbox<()>, listener: &Listener) {
             listener(&Notice::Throttling(change));
         }
     }
-}
-
-/// When the next frame's turn is.
-#[derive(Default)]
-struct Pace {
-    /// For `max_fps`.
-    turn: Option<Instant>,
-    /// When a frame of time 0 was or would have been shown.
-    start: Option<Instant>,
-}
-
-impl Pace {
-    /// Waits until another frame may be taken; false when the end is asked for.
-    fn wait_for_turn(&mut self, settings: &LiveSettings, stop: &Stop) -> bool {
-        let Some(fps) = settings.max_fps.filter(|fps| *fps > 0.0) else {
-            return !stop.is_asked();
-        };
-        let interval = Duration::from_secs_f64(1.0 / fps);
-        let now = Instant::now();
-        // A turn that was missed is not made up for.
-        let turn = self.turn.map_or(now, |turn| turn.max(now));
-        self.turn = Some(turn + interval);
-        sleep_until(turn, stop)
-    }
-
-    /// Waits for the moment to show this frame; false when the end is asked for.
-    fn wait_for(&mut self, frame: &Frame, settings: &LiveSettings, stop: &Stop) -> bool {
-        if !settings.real_time {
-            return !stop.is_asked();
-        }
-        let now = Instant::now();
-        let from = |start: Instant| start + frame.time;
-        let due = match self.start.map(from) {
-            Some(due) if now < due + LATE => due,
-            // The first frame, or after a pause.
-            _ => {
-                self.start = now.checked_sub(frame.time);
-                now
-            }
-        };
-        sleep_until(due, stop)
-    }
-}
-
-fn sleep_until(when: Instant, stop: &Stop) -> bool {
-    while !stop.is_asked() {
-        let left = when.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        thread::sleep(left.min(NAP));
-    }
-    false
 }

@@ -12,7 +12,7 @@ use pose::KeypointSet;
 use crate::error::RuntimeError;
 use crate::live::record::FrameRecord;
 use crate::live::sink::{LiveFrame, Sink};
-use crate::live::stop::Stop;
+use crate::stop::Stop;
 
 /// Clients of a TCP port at a time.
 const MAX_CLIENTS: usize = 32;

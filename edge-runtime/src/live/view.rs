@@ -13,7 +13,7 @@ use crate::live::painter::{Look, Painter, Place, draw_confidence, write_box};
 use crate::live::run::Live;
 use crate::live::sink::LiveFrame;
 use crate::live::stats::{LiveStats, Stage};
-use crate::live::stop::Stop;
+use crate::stop::Stop;
 use crate::output::save_picture;
 use crate::window::{Window, WindowKey};
 

@@ -125,7 +125,7 @@ impl FfmpegSource {
         }));
         let (watching, stop) = (Arc::clone(&shared), options.stop.clone());
         watch.threads.push(thread::spawn(move || {
-            watching.watch(patience, &|| stop.is_stopped());
+            watching.watch(patience, &|| stop.is_asked());
         }));
 
         let reader = BufReader::with_capacity(1 << 16, stdout);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pose::Size;
 
 use super::pixel_format::PixelFormat;
+use crate::stop::Stop;
 
 /// How frames come from a camera or a pipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -63,8 +63,8 @@ pub struct SourceOptions {
     pub live: Option<bool>,
     /// Hears of unplugged cameras and the like.
     pub notices: Notices,
-    /// Ends waiting.
-    pub stop: StopFlag,
+    /// Ends waiting: cameras and child processes give no further frame soon after.
+    pub stop: Stop,
     /// The program that reads the videos that this one does not.
     pub ffmpeg: PathBuf,
 }
@@ -77,7 +77,7 @@ impl Default for SourceOptions {
             rate: None,
             live: None,
             notices: Notices::default(),
-            stop: StopFlag::default(),
+            stop: Stop::default(),
             ffmpeg: "ffmpeg".into(),
         }
     }
@@ -107,23 +107,6 @@ impl Default for Notices {
 impl fmt::Debug for Notices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Notices")
-    }
-}
-
-/// Ends the waiting of a source from another thread: cameras and child processes give no further
-/// frame soon after. Clones are one flag.
-#[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
-
-impl StopFlag {
-    /// Asks the source to end.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to end.
-    pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -172,7 +172,7 @@ impl CameraSource {
         // A frame that is left from before, because the caller was slow, is passed over once.
         let mut may_pass_over = true;
         loop {
-            if self.options.stop.is_stopped() {
+            if self.options.stop.is_asked() {
                 return Err(Outage::Stopped);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -215,7 +215,7 @@ impl CameraSource {
                 std::mem::swap(&mut self.bytes, &mut self.spare);
                 newest = Some(captured);
             }
-            if newest.is_none() && self.options.stop.is_stopped() {
+            if newest.is_none() && self.options.stop.is_asked() {
                 break;
             }
         }
@@ -280,12 +280,12 @@ impl CameraSource {
     fn pause(&self) -> bool {
         let end = Instant::now() + self.patience.retry;
         while Instant::now() < end {
-            if self.options.stop.is_stopped() {
+            if self.options.stop.is_asked() {
                 return false;
             }
             thread::sleep(self.patience.slice.min(self.patience.retry));
         }
-        !self.options.stop.is_stopped()
+        !self.options.stop.is_asked()
     }
 
     /// Tries to start the camera again, which may have another number now.

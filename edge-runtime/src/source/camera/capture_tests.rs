@@ -4,7 +4,8 @@ use super::*;
 use crate::source::camera::causes::{EBUSY, ENODEV, ENOSPC};
 use crate::source::camera::fake::{Act, FakeBus};
 use crate::source::jpeg::tests::{numbered, without_tables};
-use crate::source::options::{Notices, StopFlag};
+use crate::source::options::Notices;
+use crate::stop::Stop;
 use std::sync::{Arc, Mutex};
 
 /// A camera that does this, and what it says.
@@ -191,14 +192,14 @@ fn a_camera_that_never_gives_a_frame_is_an_error() {
 #[test]
 fn stopping_ends_every_wait() {
     let mut scene = scene(vec![good(0), Act::Fail(ENODEV)]);
-    let stop = StopFlag::default();
+    let stop = Stop::default();
     scene.options.stop = stop.clone();
     let mut camera = scene.open("0").unwrap();
     camera.next_frame().unwrap().unwrap();
     scene.bus.0.lock().unwrap().plugged = [None].into();
     let stopping = thread::spawn(move || {
         thread::sleep(Duration::from_millis(30));
-        stop.stop();
+        stop.ask();
     });
     assert!(camera.next_frame().unwrap().is_none());
     assert!(camera.next_frame().unwrap().is_none());
