@@ -54,8 +54,11 @@ pub fn with_file(command: &Command, line: Vec<OsString>) -> Result<Vec<OsString>
                 &format!("`{key}` is no option of `edge-runtime run`"),
             ));
         };
-        let conflicts = run.get_arg_conflicts_with(arg);
-        if is_given(arg) || conflicts.into_iter().any(is_given) {
+        // Conflicts are stated on one side only.
+        let excludes = |a: &Arg, b: &Arg| run.get_arg_conflicts_with(a).contains(&b);
+        let conflicts = |other: &Arg| excludes(arg, other) || excludes(other, arg);
+        let mut all = run.get_arguments();
+        if is_given(arg) || all.any(|other| is_given(other) && conflicts(other)) {
             continue;
         }
         let values = words(&value).ok_or_else(|| {
@@ -173,8 +176,8 @@ mod tests {
             file,
             &["other.gif", "--headless", "--every", "3", "-o", "c.avi"],
         );
-        let expected = ["--max-fps=12.5", "--udp=127.0.0.1:9"];
-        assert_eq!(line.unwrap()[..2], expected);
+        let expected = ["--max-fps=12.5", "--udp=127.0.0.1:9", "other.gif"];
+        assert_eq!(line.unwrap()[..3], expected);
     }
 
     #[test]
