@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use edge_runtime::{
     CameraRates, FrameFormat, Notices, PixelFormat, SourceOptions, list_cameras, open_camera,
-    open_source,
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
