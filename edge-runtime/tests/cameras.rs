@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use edge_runtime::{
     CameraRates, CaptureFormat, Notices, PixelFormat, SourceOptions, list_cameras, open_camera,
-    open_source,
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
@@ -210,4 +209,38 @@ fn unplugging_and_plugging_in_again_is_survived() {
         Err(error) => error.to_string(),
     };
     assert!(error.contains("busy"), "{error}");
+}
+
+#[test]
+fn the_command_lists_cameras_for_people_and_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = camera_library(&folder) else {
+        return;
+    };
+    let cameras = |arguments: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_edge-runtime"))
+            .arg("cameras")
+            .args(arguments)
+            .env("LD_PRELOAD", &library)
+            .output()
+            .unwrap();
+        assert!(done.status.success());
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let text = cameras(&[]);
+    for line in [
+        "7  Fake Webcam  /dev/video7  usb-fake-1\n",
+        "   MJPG  mjpeg\n",
+        "   YUYV  yuyv\n",
+        "      64x48      100, 7.5 fps\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&cameras(&["--json"])).unwrap();
+    let list = json.as_array().unwrap();
+    let camera = list.iter().find(|c| c["index"] == 7).unwrap();
+    assert_eq!(camera["name"], "Fake Webcam");
+    assert_eq!(camera["formats"][0]["name"], "mjpeg");
+    assert_eq!(camera["formats"][1]["sizes"][0]["rates"]["some"][1], 7.5);
+    assert_eq!(camera["problem"], serde_json::Value::Null);
 }
