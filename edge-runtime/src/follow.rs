@@ -23,7 +23,7 @@ use crate::stream::{Frame, PoseFinder, TrackedPose};
 use search::SearchPlan;
 
 /// A first look that is at least this sure is worth a closer one.
-const WORTH_A_LOOK: f32 = 0.25;
+const WORTH_A_LOOK: f32 = 0.35;
 /// After so many closer looks the search goes on elsewhere.
 const MOST_CLOSER: usize = 2;
 /// A detector's box leaves some room around the joints already.
