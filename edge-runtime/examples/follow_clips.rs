@@ -22,6 +22,9 @@ use pose::{
 };
 use synth::{Body, BuiltIn, MakeHuman, MovingScene, SceneOptions, Visibility, picture_seed};
 
+/// The pose of each frame of a clip, where there is one.
+type Poses = Vec<Option<Pose>>;
+
 const RATE: f32 = 25.0;
 /// Confidence of truth that is in the picture; other truth has 0.
 const SURE: f32 = 1.0;
@@ -255,7 +258,7 @@ fn ramp_lag(smoothing: Smoothing, speed: f32) -> f32 {
 }
 
 /// The delay in seconds by which the first poses come nearest to the second ones.
-fn motion_lag(pairs: &[(&Vec<Option<Pose>>, &Vec<Option<Pose>>)]) -> f32 {
+fn motion_lag(pairs: &[(&Poses, &Poses)]) -> f32 {
     let off = |delay: f32| {
         let mut sum = 0.0;
         for (raw, smooth) in pairs {

@@ -2,11 +2,13 @@
 
 mod boxes;
 mod detector;
+mod looker;
 mod search;
 mod yolo;
 
 pub use boxes::{BoxFile, BoxSource, PersonBox, load_boxes};
 pub use detector::{Detector, DetectorSettings};
+pub use looker::Looker;
 pub use yolo::{YoloForm, non_maximum_suppression};
 
 use std::collections::VecDeque;
@@ -18,12 +20,11 @@ use pose::{
 };
 
 use crate::error::RuntimeError;
-use crate::estimator::{Estimator, Timings};
 use crate::stream::{Frame, PoseFinder, TrackedPose};
 use search::SearchPlan;
 
 /// A first look that is at least this sure is worth a closer one.
-const WORTH_A_LOOK: f32 = 0.25;
+const WORTH_A_LOOK: f32 = 0.35;
 /// After so many closer looks the search goes on elsewhere.
 const MOST_CLOSER: usize = 2;
 /// A detector's box leaves some room around the joints already.
@@ -33,43 +34,8 @@ const SAME_BOX: f32 = 0.3;
 /// A crop around somebody who is not seen is this much larger in every second frame.
 const WIDER: f32 = 1.5;
 
-/// Something that looks at one part of a picture at a time: an [`Estimator`], or a stand-in.
-pub trait Looker: Send {
-    /// The size of what it sees.
-    fn input_size(&self) -> Size;
-
-    /// The keypoints of its poses.
-    fn keypoints(&self) -> &KeypointSet;
-
-    /// Side of a crop as a multiple of the longer side of the box of the joints.
-    fn crop_margin(&self) -> f32;
-
-    /// The pose of the person in `crop`, in the picture's coordinates, sure or not.
-    ///
-    /// # Errors
-    /// A picture whose bytes do not fit its size; a failure of the network.
-    fn look_at(&mut self, picture: &RgbView<'_>, crop: &Crop) -> Result<Pose, RuntimeError>;
-}
-
-impl Looker for Estimator {
-    fn input_size(&self) -> Size {
-        self.spec().input.size
-    }
-
-    fn keypoints(&self) -> &KeypointSet {
-        &self.spec().keypoints
-    }
-
-    fn crop_margin(&self) -> f32 {
-        self.spec().crop_margin
-    }
-
-    fn look_at(&mut self, picture: &RgbView<'_>, crop: &Crop) -> Result<Pose, RuntimeError> {
-        let mut pose = Pose::default();
-        self.look(picture, crop, &mut pose, &mut Timings::default())?;
-        Ok(pose)
-    }
-}
+/// A part of the frame to look at, and the number of the person whose crop it is.
+type View = (Crop, Option<u32>);
 
 /// How people are found and followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -226,7 +192,7 @@ impl Follower {
     }
 
     /// Where those who are followed are to be looked for.
-    fn followed(&self) -> Vec<(Crop, Option<u32>)> {
+    fn followed(&self) -> Vec<View> {
         let crop = |track: &pose::Track| {
             let unseen = matches!(track.presence, Presence::Held { .. });
             let wider = unseen && self.frames % 2 == 1;
@@ -245,7 +211,7 @@ impl Follower {
     fn look(
         &mut self,
         picture: &RgbView<'_>,
-        crops: &[(Crop, Option<u32>)],
+        crops: &[View],
     ) -> Result<Vec<Sighting>, RuntimeError> {
         self.looks += crops.len();
         let share = crops.len().div_ceil(self.lookers.len()).max(1);
@@ -347,7 +313,7 @@ impl Follower {
     }
 
     /// Crops of boxes in which nobody is followed yet, the surest first.
-    fn boxed(&mut self, frame: &Frame) -> Result<Option<Vec<(Crop, Option<u32>)>>, RuntimeError> {
+    fn boxed(&mut self, frame: &Frame) -> Result<Option<Vec<View>>, RuntimeError> {
         let lost = self.tracker.people().count() < self.settings.people
             || self.tracker.people().any(|t| t.presence != Presence::Found);
         let Some(source) = self.boxes.as_mut() else {
@@ -423,9 +389,9 @@ impl PoseFinder for Follower {
 fn look_with(
     looker: &mut dyn Looker,
     picture: &RgbView<'_>,
-    crops: &[(Crop, Option<u32>)],
+    crops: &[View],
 ) -> Result<Vec<Sighting>, RuntimeError> {
-    let look = |&(crop, track): &(Crop, Option<u32>)| {
+    let look = |&(crop, track): &View| {
         let pose = looker.look_at(picture, &crop)?;
         Ok(Sighting { pose, crop, track })
     };

@@ -15,7 +15,7 @@ pub struct PresenceSettings {
 impl Default for PresenceSettings {
     fn default() -> Self {
         PresenceSettings {
-            found: 0.52,
+            found: 0.58,
             lost: 0.42,
             hold: 0.5,
         }

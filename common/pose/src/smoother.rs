@@ -26,8 +26,8 @@ impl Smoothing {
     pub fn settings(self) -> Option<OneEuroSettings> {
         let (min_cutoff, beta) = match self {
             Smoothing::Off => return None,
-            Smoothing::Light => (1.5, 12.0),
-            Smoothing::Strong => (0.6, 5.0),
+            Smoothing::Light => (1.5, 6.0),
+            Smoothing::Strong => (0.5, 2.0),
             Smoothing::Custom(settings) => return Some(settings),
         };
         Some(OneEuroSettings {

@@ -6,9 +6,11 @@ use pose::{Crop, Point, Size};
 const SIDES: [f32; 3] = [1.0, 0.7, 0.45];
 /// Neighbouring views share at least this part of their side.
 const OVERLAP: f32 = 0.4;
+/// The whole picture comes again after so many of its parts.
+const PARTS: usize = 2;
 
-/// Views of a frame, from the whole picture to smaller and smaller parts, over and over. After each
-/// scale comes the whole picture again: somebody who comes in is mostly seen there.
+/// Views of a frame, from the whole picture to smaller and smaller parts, over and over. Every few
+/// parts comes the whole picture again: somebody who comes in is mostly seen there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SearchPlan {
     step: usize,
@@ -28,11 +30,11 @@ impl SearchPlan {
 fn views(frame: Size, input: Size) -> Vec<Crop> {
     let (width, height) = (frame.width as f32, frame.height as f32);
     let whole = Crop::letterbox(frame, input);
-    let mut views = Vec::new();
+    let mut views = vec![whole];
+    let mut parts = 0;
     for part in SIDES {
         let side = width.min(height) * part;
         let (columns, rows) = (places(width, side), places(height, side));
-        views.push(whole);
         if columns.len() * rows.len() == 1 {
             continue;
         }
@@ -44,6 +46,10 @@ fn views(frame: Size, input: Size) -> Vec<Crop> {
                 crop.width = side * (w / h).max(1.0);
                 crop.height = side * (h / w).max(1.0);
                 views.push(crop);
+                parts += 1;
+                if parts % PARTS == 0 {
+                    views.push(whole);
+                }
             }
         }
     }
