@@ -107,9 +107,8 @@ pub use preprocess::{InputImage, Preprocessor};
 pub use serve::{ServeSettings, Server, ServerStop};
 pub use source::{
     CameraFormat, CameraInfo, CameraRates, CameraSize, CaptureFormat, ColorRange, MAX_PIXELS,
-    Notices, PHOTO_ENDINGS, PhotoSequence, PixelFormat, SizeRange, SourceOptions,
-    decode_photo, decode_photo_within, find_photos, list_cameras, load_photo, open_camera,
-    open_source,
+    Notices, PHOTO_ENDINGS, PhotoSequence, PixelFormat, SizeRange, SourceOptions, decode_photo,
+    decode_photo_within, find_photos, list_cameras, load_photo, open_camera, open_source,
 };
 pub use spec::{InputSpec, MapSpec, ModelOptions, ModelSpec, decoding_of_card};
 pub use stop::Stop;

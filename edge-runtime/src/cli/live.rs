@@ -46,6 +46,9 @@ pub struct LiveArgs {
     /// yuyv, uyvy, nv12, nv21, i420, rgb24, bgr24, grey
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: CaptureFormat,
+    /// Only the newest picture counts, as with cameras: for those that come through a pipe
+    #[arg(long)]
+    live: bool,
     /// Play videos and photos again and again
     #[arg(long, conflicts_with = "camera")]
     repeat: bool,
@@ -107,6 +110,7 @@ impl LiveArgs {
         self.camera.is_some()
             || self.window
             || self.headless
+            || self.live
             || self.repeat
             || self.max_fps.is_some()
             || self.every.is_some()
@@ -188,6 +192,7 @@ impl LiveArgs {
             format: self.format,
             size: self.size.map(|size| size.0),
             rate: self.fps,
+            live: self.live.then_some(true),
             stop: stop.clone(),
             ..SourceOptions::default()
         };
@@ -264,10 +269,7 @@ fn look(run: &LiveRun<'_>) -> Look {
 }
 
 /// One video, or photos and folders of photos played one after the other.
-fn open(
-    inputs: &[PathBuf],
-    options: &SourceOptions,
-) -> Result<Box<dyn FrameSource>, RuntimeError> {
+fn open(inputs: &[PathBuf], options: &SourceOptions) -> Result<Box<dyn FrameSource>, RuntimeError> {
     match inputs {
         [] => Err(RuntimeError::Usage(
             "name a video or photos to play, or --camera 0".into(),

@@ -35,7 +35,7 @@ const DEFAULT_FOLDER: &str = "poses";
   edge-runtime run --camera 0                          in a window; q ends, ? lists the other keys
   edge-runtime run dance.mp4 --out skeleton.avi --jsonl poses.jsonl
   edge-runtime run rtsp://camera/stream --people 3 --headless --tcp 127.0.0.1:9000
-  rpicam-vid -t 0 --codec mjpeg -o - | edge-runtime run -
+  rpicam-vid -t 0 --codec mjpeg -o - | edge-runtime run - --live
   edge-runtime run photos/ --out clip.gif --every 2    a folder as a clip
   edge-runtime run clip.gif --repeat --window")]
 pub struct RunArgs {

@@ -20,8 +20,8 @@ use crate::live::sink::{
     CloseAtEnd, Listener, LiveFrame, Notice, Sink, SinkOutcome, SinkQueue, SinkThread,
 };
 use crate::live::stats::{LiveStats, Meter, Stage};
-use crate::stop::Stop;
 use crate::live::throttling::Throttling;
+use crate::stop::Stop;
 use crate::stream::{Frame, FrameSource, PoseFinder};
 
 /// After a request to end, finding has this long to let go of the sinks.

@@ -13,8 +13,8 @@ use crate::live::painter::{Look, Painter, Place, draw_confidence, write_box};
 use crate::live::run::Live;
 use crate::live::sink::LiveFrame;
 use crate::live::stats::{LiveStats, Stage};
-use crate::stop::Stop;
 use crate::output::save_picture;
+use crate::stop::Stop;
 use crate::window::{Window, WindowKey};
 
 /// How long keys wait for an answer at most.
