@@ -29,7 +29,7 @@ clean=(--foreground 8 --shift 0.05
 small=("${clean[@]}" --input 128x128 --margin 1.05 --sigma 2.0 --average 0.998 --cutout 0.2
     --half-body 0.1 --scale 0.2 --rotation 25 --warmup 50)
 # Crops as they are used, changed little, for the end.
-last=("${clean[@]}" --sigma 2.5 --average 0.997 --cutout 0.1 --half-body 0.05 --scale 0.15
+last=("${clean[@]}" --sigma 2.5 --cutout 0.1 --half-body 0.05 --scale 0.15
     --rotation 20 --final-rate 0.02 --epochs 1)
 
 # ship NAME WEIGHTS: the ONNX file.

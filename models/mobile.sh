@@ -11,7 +11,12 @@ OUT=$OUT/mobile
 # The schedule was one of 4 epochs for the first 810 steps.
 stage 1 "$OUT/grown.safetensors" 5 1 "${small[@]}" --seed 21 --learning-rate 1e-3 \
     --final-rate 0.1 --epochs 3 --validate-every 400
-@@STAGE2@@
+"$trainer" train --output "$OUT/stage-2" --weights "$OUT/stage-1/last-average.safetensors" \
+    --data "lspet:$DATA/lspet#0/4" --data "lsp:$DATA/lsp?split=train#!0/10*4" \
+    --data "annotations:$DATA/mpii#0/2" \
+    --data "coco:$DATA/coco/person_keypoints_train2017_subset.json" \
+    --validate "lsp:$DATA/lsp?split=train#0/10" --batch 16 --colour 0.2 "${last[@]}" \
+    --input 256x256 --average 0.99 --seed 22 --learning-rate 6e-4 --warmup 20 --validate-every 120
 
 "$trainer" plot --log "$OUT"/stage-{1,2} --output "$OUT/mobile-curve.svg"
 ship mobile "$OUT/stage-2/last-average.safetensors"

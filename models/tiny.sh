@@ -33,13 +33,13 @@ stage 7 "$OUT/stage-6/last.safetensors" 8 1 "${clean[@]}" "${mild[@]}" --input 1
 # 2026-11-21. Stage 8 was ended by hand at step 5750 of 9480; from step 4500 on in bf16.
 stage 8 "$OUT/stage-7/last-average.safetensors" 5 1 "${small[@]}" --seed 8 --learning-rate 1.2e-3 \
     --final-rate 0.05 --epochs 8 --validate-every 500 --stop-after 5500
-stage 9 "$OUT/stage-8/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --seed 9 \
+stage 9 "$OUT/stage-8/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --average 0.997 --seed 9 \
     --learning-rate 8e-4 --warmup 30 --validate-every 300
-stage 10 "$OUT/stage-9/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --seed 10 \
+stage 10 "$OUT/stage-9/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --average 0.997 --seed 10 \
     --learning-rate 5e-4 --warmup 20 --validate-every 340
 stage 11 "$OUT/stage-10/last-average.safetensors" 5 1 "${small[@]}" --seed 11 --learning-rate 1.2e-3 \
     --final-rate 0.1 --epochs 3 --validate-every 600
-stage 12 "$OUT/stage-11/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --seed 12 \
+stage 12 "$OUT/stage-11/last-average.safetensors" 8 1 "${last[@]}" --input 192x192 --average 0.997 --seed 12 \
     --learning-rate 6e-4 --warmup 30 --validate-every 340
 
 "$trainer" plot --log "$OUT"/stage-{8,9,10,11,12} --output "$OUT/tiny-curve.svg"
