@@ -280,12 +280,14 @@ fn the_window_obeys_its_keys() {
     press("question", "help", false);
     press("space", "paused", true);
     screen.tool(&["key", "s"]).expect("a key");
-    let shots = || std::fs::read_dir(desk.path("shots")).map_or(0, Iterator::count);
-    wait_for("a snapshot", &mut || shots() == 1);
-    let shot = std::fs::read_dir(desk.path("shots"))
-        .expect("a folder")
-        .next();
-    let shot = image::open(shot.expect("a file").expect("a file").path()).expect("a picture");
+    // A file that is being written has another ending.
+    let shot = || {
+        let files = std::fs::read_dir(desk.path("shots")).ok()?;
+        let mut paths = files.filter_map(|file| Some(file.ok()?.path()));
+        paths.find(|path| path.extension().is_some_and(|ending| ending == "png"))
+    };
+    wait_for("a snapshot", &mut || shot().is_some());
+    let shot = image::open(shot().expect("a snapshot")).expect("a picture");
     let shot = shot.to_rgb8();
     assert_eq!(shot.dimensions(), (160, 160));
     // The skeleton only: nearly all of it is black.

@@ -229,6 +229,8 @@ fn a_small_network_learns_from_a_larger_one() {
         "2",
         "--sigma",
         "1.4",
+        "--precision",
+        "f32",
         "--data",
         TRAIN,
         "--validate",
