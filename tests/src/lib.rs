@@ -7,12 +7,14 @@
 
 mod desk;
 mod program;
+mod screen;
 mod small_training;
 
 use std::path::{Path, PathBuf};
 
 pub use desk::{Desk, Finished};
 pub use program::Program;
+pub use screen::Screen;
 pub use small_training::{PICTURES, TRAIN, course, desk_of_people, losses, people, train};
 
 /// The root of the project.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Desk, Program, desk_of_people};
+use end_to_end::{Desk, Program, Screen, desk_of_people};
 use serde_json::Value;
 
 const RUNTIME: Program = Program::EDGE_RUNTIME;
@@ -175,63 +175,9 @@ fn a_signal_ends_a_run_with_complete_files() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// A screen that nobody sees; ends with the test.
-struct Screen {
-    server: Child,
-    display: String,
-}
-
-impl Screen {
-    /// None where Xvfb is not installed.
-    fn start() -> Option<Screen> {
-        let screen = [
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            "1280x900x24",
-            "-nolisten",
-            "tcp",
-        ];
-        let mut server = Command::new("Xvfb")
-            .args(screen)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut number = String::new();
-        let output = server.stdout.take().expect("its output");
-        BufReader::new(output)
-            .read_line(&mut number)
-            .expect("a display's number");
-        let display = format!(":{}", number.trim());
-        Some(Screen { server, display })
-    }
-
-    /// What xdotool prints; none when it fails.
-    fn tool(&self, arguments: &[&str]) -> Option<String> {
-        let output = Command::new("xdotool")
-            .args(arguments)
-            .env("DISPLAY", &self.display)
-            .output()
-            .expect("xdotool");
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(text)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 #[test]
 fn the_window_obeys_its_keys() {
-    let has_tool = Command::new("xdotool").arg("version").output().is_ok();
-    let Some(screen) = Screen::start().filter(|_| has_tool) else {
-        eprintln!("the_window_obeys_its_keys: skipped, Xvfb and xdotool are not installed");
+    let Some(screen) = Screen::start("the_window_obeys_its_keys") else {
         return;
     };
     let desk = desk();

@@ -1,11 +1,9 @@
 //! `trainer view`: sheets without a screen, and the window on a virtual one where Xvfb and xdotool
 //! are installed.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Desk, Program, desk_of_people};
+use end_to_end::{Desk, Program, Screen, desk_of_people};
 use serde_json::Value;
 
 const TRAINER: Program = Program::TRAINER;
@@ -96,62 +94,9 @@ fn sheets_need_no_screen() {
     );
 }
 
-/// A screen that nobody sees; ends with the test.
-struct Screen {
-    server: Child,
-    display: String,
-}
-
-impl Screen {
-    /// None where Xvfb is not installed.
-    fn start() -> Option<Screen> {
-        let mut server = Command::new("Xvfb")
-            .args([
-                "-displayfd",
-                "1",
-                "-screen",
-                "0",
-                "1280x900x24",
-                "-nolisten",
-                "tcp",
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut number = String::new();
-        let output = server.stdout.take().expect("its output");
-        BufReader::new(output)
-            .read_line(&mut number)
-            .expect("a display's number");
-        let display = format!(":{}", number.trim());
-        Some(Screen { server, display })
-    }
-
-    /// What xdotool prints; none when it fails.
-    fn tool(&self, arguments: &[&str]) -> Option<String> {
-        let output = Command::new("xdotool")
-            .args(arguments)
-            .env("DISPLAY", &self.display)
-            .output()
-            .expect("xdotool");
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(text)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 #[test]
 fn keys_turn_the_pages_of_the_window() {
-    let has_tool = Command::new("xdotool").arg("version").output().is_ok();
-    let Some(screen) = Screen::start().filter(|_| has_tool) else {
-        eprintln!("keys_turn_the_pages_of_the_window: skipped, Xvfb and xdotool are not installed");
+    let Some(screen) = Screen::start("keys_turn_the_pages_of_the_window") else {
         return;
     };
     let desk = desk();
