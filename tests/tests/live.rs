@@ -2,7 +2,7 @@
 //! xdotool are installed.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use end_to_end::{Desk, Program, Screen, desk_of_people};
