@@ -366,12 +366,12 @@ fn clients_come_go_and_stall() {
         client
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        let mut last = 0;
+        let mut last = None;
         for line in BufReader::new(client).lines().take(50) {
             let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
             let number = record["frame"].as_u64().unwrap();
-            assert!(number > last);
-            last = number;
+            assert!(Some(number) > last);
+            last = Some(number);
         }
     }
     // The loop never waited.
