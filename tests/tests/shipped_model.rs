@@ -12,6 +12,11 @@ fn tiny_finds_people_in_lsp() {
     finds_people_in_lsp("tiny", 71.0);
 }
 
+#[test]
+fn mobile_finds_people_in_lsp() {
+    finds_people_in_lsp("mobile", 72.0);
+}
+
 /// PCK@0.2 (PC, flip test off) of `models/NAME.onnx` is at least `least` percent.
 fn finds_people_in_lsp(name: &str, least: f64) {
     let Some(folder) = photos(&format!("{name}_finds_people_in_lsp")) else {
